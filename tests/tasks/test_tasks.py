@@ -70,7 +70,7 @@ def test_only_what_returns_can_be_a_job(function: Any) -> None:
 def test_one_parameter_is_for_the_context() -> None:
     def two(one: Context, other: Context) -> None: ...
 
-    with pytest.raises(TaskProblem, match="two: several of its parameters are for the Context; leave one"):
+    with pytest.raises(TaskProblem, match="two: several of its parameters are no arguments; leave one"):
         Tasks("shop").task(two)
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
@@ -34,14 +44,16 @@ from sp00ky_core.ports import (
     StoreCapabilities,
     StoreOptions,
     Table,
+    TransactionWork,
 )
 from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
+from sp00ky_core.stores.transactional.extension import Check, in_transaction, own_errors
 from sp00ky_core.stores.transactional.fleet import info_of
 from sp00ky_store_postgres import observe
 from sp00ky_store_postgres.connection.callers import Fetch, blocking_fetch_of, callers_errors, fetch_of
-from sp00ky_store_postgres.connection.connect import Workload
+from sp00ky_store_postgres.connection.connect import Workload, connect
 from sp00ky_store_postgres.connection.statements import Executor
 from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.ids import canonical, key_of, with_canonical_ids
@@ -212,6 +224,22 @@ class PostgresStore(TransactionalStore):
         """See ``Store.own_id``: the key is a uuid, with hyphens."""
         own = canonical(job_id)
         return own if key_of(own) else None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        """See ``Transactions.transaction``: on a connection of asyncpg's."""
+        connection = await connect(self._url.dsn)
+        try:
+            async with connection.transaction():
+                yield connection
+        finally:
+            connection.terminate()
+
+    async def join(self, connection: object, work: TransactionWork[T], *, check: Check) -> T:
+        """See ``Transactions.join``."""
+        with callers_errors(self.location):
+            session = self._session(await fetch_of(connection))
+            return await own_errors(in_transaction(session, work, self._insert, check))
 
     async def insert_within(
         self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]

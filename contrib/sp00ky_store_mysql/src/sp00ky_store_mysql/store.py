@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 from asyncmy.connection import Connection
@@ -73,6 +75,17 @@ class MysqlStore(InLanes, TransactionalStore):
         given += [(table.name, OPERATED.get(table.name, ROWS), "operator_role") for table in self.declared]
         database = self._address.driver["database"]
         return [f"GRANT {rights} ON `{database}`.`{name}` TO {role}" for name, rights, role in given]
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        """See ``Transactions.transaction``: on a connection of asyncmy's."""
+        connection = (await self._connect()).connection
+        try:
+            await connection.begin()
+            yield connection
+            await connection.commit()
+        finally:
+            connection.close()
 
     def adopt(self, connection: object, access: Access) -> Session | None:
         """See ``TransactionalStore.adopt``: of SQLAlchemy, Django, PyMySQL, asyncmy, or aiomysql."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import ClassVar
 
@@ -81,6 +82,17 @@ class SqliteStore(InLanes, TransactionalStore):
         if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):
             return StoreUnavailable(store=self.location, problem=problem)
         return StoreError(store=self.location, problem=problem)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[sqlite3.Connection]:
+        """See ``Transactions.transaction``: on a connection of ``sqlite3``."""
+        connection = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
 
     async def changes(self) -> AsyncGenerator[None, None]:
         """See ``TransactionalStore.changes``: SQLite counts the commits of other connections."""

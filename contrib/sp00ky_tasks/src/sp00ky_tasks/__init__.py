@@ -7,11 +7,15 @@ from sp00ky_core.plugins.hookspecs import deferred_names
 
 if TYPE_CHECKING:  # each command looks for plugins, and few need this one
     from sp00ky_tasks.context import Context
-    from sp00ky_tasks.control import GiveUp, Retry, Snooze
+    from sp00ky_tasks.control import GiveUp, Retry, Snooze, Wait
+    from sp00ky_tasks.parameters import Call, Parameter
     from sp00ky_tasks.tasks import Task, TaskProblem, Tasks
 
-__all__ = ["Context", "GiveUp", "Retry", "Snooze", "Task", "TaskProblem", "Tasks"]
+__all__ = ["Context", "GiveUp", "Retry", "Snooze", "Task", "TaskProblem", "Tasks", "Wait"]
+__all__ += ["Call", "Parameter"]
 
-_CONTROL = dict.fromkeys(("GiveUp", "Retry", "Snooze"), "control")
+_CONTROL = dict.fromkeys(("GiveUp", "Retry", "Snooze", "Wait"), "control")
+_PARAMETERS = dict.fromkeys(("Call", "Parameter"), "parameters")
+_CONTROL |= _PARAMETERS
 _TASKS = dict.fromkeys(("Task", "TaskProblem", "Tasks"), "tasks")
 __getattr__: Callable[[str], Any] = deferred_names(__name__, Context="context", **_CONTROL, **_TASKS)

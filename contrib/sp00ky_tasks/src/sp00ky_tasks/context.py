@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import attrs
 
-__all__ = ["Context", "parameters_of"]
+from sp00ky_tasks.parameters import Call, Parameter
+
+__all__ = ["Context"]
 
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @attrs.frozen(kw_only=True)
-class Context:
+class Context(Parameter):
     """What a function's first parameter is, where it is annotated so; it is no argument of the job.
 
     Attributes:
@@ -37,12 +38,13 @@ class Context:
         """Whether its runner drains: what isn't done by the end of its ``--grace`` is cut off."""
         return self._is_stopping()
 
-
-_NAMES = (Context, "Context", "sp00ky_tasks.Context")
-"""How an annotation is written that asks for it; where annotations are texts, they aren't read for that."""
-
-
-def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """Return a function's parameters, the one for the context left out."""
-    parameters = inspect.signature(function).parameters
-    return {name: given for name, given in parameters.items() if given.annotation not in _NAMES}
+    @classmethod
+    def of(cls, call: Call) -> Self:
+        """See ``Parameter.of``."""
+        return cls(
+            job_id=call.attempt.job.id,
+            attempt=call.attempt.number,
+            last=call.attempt.last,
+            deadline=datetime.now(UTC) + timedelta(seconds=call.attempt.timeout),
+            is_stopping=call.is_stopping,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-__all__ = ["Asked", "GiveUp", "Retry", "Snooze"]
+__all__ = ["Asked", "GiveUp", "Retry", "Snooze", "Wait"]
 
 
 class Asked(Exception):
@@ -38,3 +38,13 @@ class Snooze(Retry):
 
     def __init__(self, seconds: float | timedelta, reason: str = "") -> None:
         super().__init__(reason or "the function asks to be called later", after=seconds)
+
+
+class Wait(Retry):
+    """Call the function again in so many seconds, or when the job is rescheduled, for as long as that takes.
+
+    It uses up no retry, and ``retry.giveUpAfter`` doesn't count. A ``reason`` is noted in ``errors``.
+    """
+
+    def __init__(self, seconds: float, reason: str = "") -> None:
+        super().__init__(reason, after=seconds)

@@ -12,8 +12,8 @@ from typing import Any
 
 from sp00ky_core import Job, Undelivered
 from sp00ky_core.job.job import facts_of, named
-from sp00ky_core.job.outcome import ERROR_NAMES, INVALID_PAYLOAD, SNOOZED
-from sp00ky_tasks.control import Asked, GiveUp, Snooze
+from sp00ky_core.job.outcome import ERROR_NAMES, INVALID_PAYLOAD, SNOOZED, WAITING
+from sp00ky_tasks.control import Asked, GiveUp, Snooze, Wait
 from sp00ky_tasks.schema import Refused
 from sp00ky_tasks.tasks import Task
 from sp00ky_transport_http.redaction import Redaction
@@ -73,7 +73,9 @@ def _text(error: BaseException) -> str:
         return f"its text can't be written: {type(problem).__name__}"
 
 
-def failure_of(task: Task[..., Any], error: BaseException, job: Job) -> Undelivered:
+def failure_of(
+    task: Task[..., Any], error: BaseException, job: Job, *, is_final: bool = False
+) -> Undelivered:
     """Log what a call raised; return the outcome: its class is the name, its text the reason."""
     if isinstance(error, Refused):
         sent = error.name != INVALID_PAYLOAD
@@ -82,15 +84,20 @@ def failure_of(task: Task[..., Any], error: BaseException, job: Job) -> Undelive
     if not isinstance(error, Asked):  # the runner says what comes of each, in a line
         facts = {**facts_of(job), "path": job.path, "trace": trace}
         _log.error("%s: %s raised %s\n%s", named(job), job.path, kind.__name__, trace, extra=facts)
-    is_final = isinstance(error, (*task.give_up_on, GiveUp))
+    is_final |= isinstance(error, (*task.give_up_on, GiveUp))
     is_retried = not is_final and isinstance(error, (*task.retry_on, Asked))
     name = f"{kind.__module__}.{kind.__name__}" if kind.__name__ in ERROR_NAMES else kind.__name__
     return Undelivered(
-        name=SNOOZED if isinstance(error, Snooze) else name,
+        name=_name_of_wait(error) or name,
         scheme="python",
         reason=reason,
         retryable=is_retried,
         rule="" if is_retried else f"{name} is {'given up on' if is_final else 'not in retry_on'}",
         again_in=error.after if isinstance(error, Asked) else None,
-        trace="" if isinstance(error, Snooze) else trace,
+        trace="" if _name_of_wait(error) else trace,
     )
+
+
+def _name_of_wait(error: BaseException) -> str:
+    """Name a wait that was asked for; empty: it is none."""
+    return WAITING if isinstance(error, Wait) else SNOOZED if isinstance(error, Snooze) else ""

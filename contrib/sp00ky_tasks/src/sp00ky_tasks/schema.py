@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText, json_value, pointer_of
 from sp00ky_core.errors import PayloadNotJson
 from sp00ky_core.job.outcome import INVALID_PAYLOAD
-from sp00ky_tasks.context import parameters_of
+from sp00ky_tasks.parameters import parameters_of
 
 __all__ = ["Refused", "Signature"]
 

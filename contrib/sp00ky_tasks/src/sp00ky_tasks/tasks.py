@@ -12,7 +12,7 @@ from sp00ky_core.error_texts import nearest
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.job.job import JobOptions
 from sp00ky_core.outbox.enqueue import new_job_of
-from sp00ky_tasks.context import Context, parameters_of
+from sp00ky_tasks.parameters import Parameter, parameter_kind, parameters_of
 
 if TYPE_CHECKING:
     from sp00ky_tasks.schema import Signature
@@ -81,7 +81,8 @@ class Task(Generic[P, R]):
         retry_on: See ``TaskOptions``.
         give_up_on: Likewise.
         is_async: It is called in the application's loop, else in a thread.
-        context: The name of its parameter for a ``Context``; empty: it has none.
+        context: The name of its parameter that is no argument; empty: it has none.
+        kind: What that is annotated with.
         names: Those of its arguments.
     """
 
@@ -96,10 +97,15 @@ class Task(Generic[P, R]):
         self.is_async: bool = inspect.iscoroutinefunction(function)
         parameters, given = inspect.signature(function).parameters, parameters_of(function)
         self.context: str = next((name for name in parameters if name not in given), "")
+        self.kind: type[Parameter] | None = None
+        if self.context:
+            self.kind = parameter_kind(function, parameters[self.context].annotation)
         self.names: tuple[str, ...] = tuple(given)
         update_wrapper(self, function)
         if len(parameters) > len(given) + 1:
-            raise TaskProblem(f"{self}: several of its parameters are for the Context; leave one")
+            raise TaskProblem(f"{self}: several of its parameters are no arguments; leave one")
+        if self.kind is not None:
+            self.kind.accept(self, stated)
         if unnamed := [str(parameter) for parameter in given.values() if parameter.kind not in _NAMED]:
             raise TaskProblem(f"{self}: {unnamed[0]} can't be an argument of a job; give each a name")
         if problem := path_problem(path):
@@ -122,8 +128,8 @@ class Task(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function, here and now; one that wants a ``Context`` gets one of no job."""
         given: dict[str, Any] = kwargs
-        if self.context and self.context not in kwargs and not any(isinstance(arg, Context) for arg in args):
-            given, args = {self.context: Context(), **self._named(*args, **kwargs)}, ()  # type: ignore[assignment]
+        if self.kind and self.context not in kwargs and not any(isinstance(arg, self.kind) for arg in args):
+            given, args = {self.context: self.kind.outside(), **self._named(*args, **kwargs)}, ()  # type: ignore[assignment]
         return self.function(*args, **given)  # type: ignore[no-any-return]  # it is what P and R are of
 
     def _named(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -171,11 +177,14 @@ class Task(Generic[P, R]):
         return other
 
 
+K = TypeVar("K", bound=Parameter)
+
+
 class Makes(Protocol):
     """A decorator that makes a ``Task`` of a function."""
 
     @overload
-    def __call__(self, function: Callable[Concatenate[Context, P], R], /) -> Task[P, R]: ...
+    def __call__(self, function: Callable[Concatenate[K, P], R], /) -> Task[P, R]: ...
 
     @overload
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
@@ -194,7 +203,7 @@ class Tasks:
         self.by_path: dict[str, Task[..., Any]] = {}
 
     @overload
-    def task(self, function: Callable[Concatenate[Context, P], R], /) -> Task[P, R]: ...
+    def task(self, function: Callable[Concatenate[K, P], R], /) -> Task[P, R]: ...
 
     @overload
     def task(self, function: Callable[P, R], /) -> Task[P, R]: ...

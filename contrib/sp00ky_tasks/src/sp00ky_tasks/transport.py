@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
@@ -16,13 +15,15 @@ import attrs
 
 from sp00ky_core import Attempt, BackendConfig, Delivered, Outcome, Undelivered
 from sp00ky_core.contract import path_problem
+from sp00ky_core.errors import AdapterMissing
 from sp00ky_core.job.job import facts_of, named
 from sp00ky_core.job.outcome import BUSY, CONNECT, INVALID_PATH, TIMEOUT, UNKNOWN_ROUTE
-from sp00ky_tasks.context import Context
 from sp00ky_tasks.document import tasks_of
 from sp00ky_tasks.failure import failure_of
+from sp00ky_tasks.parameters import Call, Parameter
 from sp00ky_tasks.tasks import Task
-from sp00ky_transport_asgi.own_loop import CUT_OFF, LATE, Call, Caller, OwnLoop, Post, is_cancelled
+from sp00ky_transport_asgi.own_loop import CUT_OFF, LATE, Caller, OwnLoop, Post, is_cancelled
+from sp00ky_transport_asgi.own_loop import Call as LoopCall
 from sp00ky_transport_asgi.target import Target, TargetProblem
 from sp00ky_transport_http.backend import fault_of
 
@@ -39,12 +40,12 @@ _NO_RESULT = _delivered()
 
 
 @attrs.define(eq=False, slots=False)
-class TaskCall(Call[Delivered]):
+class TaskCall(LoopCall[Delivered]):
     """One call of a function."""
 
     _task: Task[..., Any]
     _place: OwnLoop
-    _context: Context | None
+    _parameter: Parameter | None
     _work: asyncio.Task[None] | None = attrs.field(default=None, init=False)
 
     def begin(self) -> None:
@@ -64,9 +65,10 @@ class TaskCall(Call[Delivered]):
         task, outcome = self._task, _NO_RESULT
         try:
             arguments = task.signature.load(self.attempt.job.payload_json)
-            if self._context is not None:
-                arguments[task.context] = self._context
-            value = task.function(**arguments)
+            if (parameter := self._parameter) is None:
+                value = task.function(**arguments)
+            else:
+                value = parameter.called(task.function, {task.context: parameter, **arguments})
             if task.is_async:
                 value = await value
             if value is not None:
@@ -76,7 +78,8 @@ class TaskCall(Call[Delivered]):
             if task.is_async and is_cancelled():
                 self.end(CUT_OFF)
                 raise
-            self.end(failure_of(task, error, self.attempt.job))
+            is_final = self._parameter is not None and self._parameter.is_final(error)
+            self.end(failure_of(task, error, self.attempt.job, is_final=is_final))
         else:
             self.end(outcome)
 
@@ -86,6 +89,10 @@ class TaskCall(Call[Delivered]):
         said, job = f"not done after {self.attempt.timeout:g} s: {did}", self.attempt.job
         _log.warning("%s: %s is %s", named(job), job.path, said, extra=facts_of(job))
         return _undelivered(name=TIMEOUT, reason=said)
+
+
+def _no_extension(kind: type[Any]) -> Any:
+    raise AdapterMissing(kind="extension", name=kind.__name__, distribution="", known=())
 
 
 class Backend:
@@ -142,7 +149,12 @@ class TasksTransport(Caller):
     def __init__(self, *, shared: bool = False) -> None:
         super().__init__()
         self._shared, self._stopping = shared, False
+        self._extension: Callable[[type[Any]], Any] = _no_extension
         self._backends: dict[str, Backend] = {}
+
+    def find_extensions(self, find: Callable[[type[Any]], Any]) -> None:
+        """See ``FindsExtensions``."""
+        self._extension = find
 
     def draining(self) -> None:
         """Tell the functions, by their contexts, that the runner drains."""
@@ -181,7 +193,7 @@ class TasksTransport(Caller):
             if not in_loop and backend.is_full():
                 reason = "not begun: calls that outlived their timeout have all threads"
                 return _undelivered(name=BUSY, sent=False, reason=reason)
-            call = TaskCall(attempt, self.home, task, place, self._context(attempt) if task.context else None)
+            call = TaskCall(attempt, self.home, task, place, self._parameter(task, attempt))
             answer = await self.answered(call, place, place.post if in_loop else backend.in_thread)
             return call.late() if answer is LATE else answer
         except TargetProblem as problem:
@@ -189,11 +201,15 @@ class TasksTransport(Caller):
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's
             return fault_of(attempt, error)
 
-    def _context(self, attempt: Attempt) -> Context:
-        return Context(
-            job_id=attempt.job.id,
-            attempt=attempt.number,
-            last=attempt.last,
-            deadline=datetime.now(UTC) + timedelta(seconds=attempt.timeout),
+    def _parameter(self, task: Task[..., Any], attempt: Attempt) -> Parameter | None:
+        if task.kind is None:
+            return None
+        call = Call(
+            attempt=attempt,
+            task=task,
             is_stopping=lambda: self._stopping,
+            home=self.home,
+            extension=self._extension,
+            in_tests=self._shared,
         )
+        return task.kind.of(call)

@@ -25,7 +25,7 @@ from sp00ky_core.gate.breaker import (
 )
 from sp00ky_core.gate.isolated_routes import LONGEST_REST, IsolatedRoutes
 from sp00ky_core.job.job import Job, facts_of, named, said
-from sp00ky_core.job.outcome import DEFERRED_NAMES, SNOOZED, Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import DEFERRED_NAMES, SNOOZED, WAITING, Delivered, Outcome, Undelivered
 from sp00ky_core.job.state_machine import Deferred
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -217,7 +217,7 @@ class Gate:
             self.unsent(claim)
         elif seen is not None and not self._counts(seen, claim, outcome, now, asked):
             return None
-        if outcome.name == SNOOZED:
+        if outcome.name in {SNOOZED, WAITING}:
             return self._deferral(claim, outcome, outcome.again_in or 0.0)
         return self._throttled(claim, outcome, now, asked) if outcome.name in DEFERRED_NAMES else outcome
 
@@ -286,7 +286,13 @@ class Gate:
 
     def _deferral(self, claim: Claimed, outcome: Undelivered, delay: float) -> Deferred:
         give_up_after = claim.retry.give_up_after
-        return Deferred(delay=delay, outcome=outcome, waited=claim.waited, give_up_after=give_up_after)
+        return Deferred(
+            delay=delay,
+            outcome=outcome,
+            rests=outcome.name == WAITING,
+            waited=claim.waited,
+            give_up_after=give_up_after,
+        )
 
     def _end_probe(self, claim: Claimed) -> bool:
         was_probe, claim.is_probe = claim.is_probe, False

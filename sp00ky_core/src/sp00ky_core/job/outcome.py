@@ -10,6 +10,7 @@ from attrs.validators import instance_of
 __all__ = ["BUSY", "CONNECT", "DEFERRED_NAMES", "ERROR_NAMES", "EXPIRED", "HOOK_FAILED", "HTTP"]
 __all__ += ["HTTP_STATUS", "INVALID_PATH", "INVALID_PAYLOAD", "INVALID_ROW", "KILLED"]
 __all__ += ["OUTCOME_UNKNOWN", "PERMANENT_NAMES", "PROTOCOL", "RESET", "SNOOZED", "THROTTLED"]
+__all__ += ["WAITING"]
 __all__ += ["TIMEOUT", "TLS", "UNAVAILABLE", "UNKNOWN_ROUTE", "Delivered", "LONGEST_REQUEST_ID"]
 __all__ += ["Outcome", "Undelivered", "kept_request_id", "status_text"]
 
@@ -64,7 +65,10 @@ BUSY = "busy"
 SNOOZED = "snoozed"
 """The job's own code asks to be called again later: ``again_in`` says when."""
 
-DEFERRED_NAMES = frozenset({THROTTLED, BUSY, SNOOZED})
+WAITING = "waiting"
+"""The job waits for something else, or for ``again_in``, for as long as that takes; a ``reason`` is noted."""
+
+DEFERRED_NAMES = frozenset({THROTTLED, BUSY, SNOOZED, WAITING})
 """The job waits and no retry is used up; an entry of ``errors`` that follows one of its name replaces it."""
 
 HOOK_FAILED = "hook_failed"

@@ -52,10 +52,13 @@ class Deferred:
             isn't retryable (``giveUpOn``). None: nothing was sent.
         waited: Seconds since the first deferral of those in a row.
         give_up_after: Seconds of waiting after which ``outcome`` counts as an attempt.
+        rests: The job's own code waits, for as long as that takes: ``outcome`` never counts, and is appended
+            only where it has a reason.
     """
 
     delay: float
     outcome: Undelivered | None = None
+    rests: bool = False
     waited: float = 0.0
     give_up_after: float = 86_400.0
 
@@ -223,6 +226,9 @@ def _released(job: Job, _event: Released, _how: _How) -> Transition:
 
 def _deferred(job: Job, event: Deferred, how: _How) -> Transition:
     outcome = event.outcome
+    if event.rests:
+        error = _entry(job, outcome) if outcome is not None and outcome.reason else None
+        return Transition(to=JobStatus.PENDING, retries=job.retries, delay=event.delay, error=error)
     if outcome is not None and _counts(job, outcome, event, how[0]):
         if event.waited > event.give_up_after:
             outcome = attrs.evolve(outcome, rule=f"giveUpAfter ({event.give_up_after:g} s) has passed")

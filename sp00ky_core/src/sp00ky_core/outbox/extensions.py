@@ -16,9 +16,9 @@ from sp00ky_core.backend.backend import Backends
 from sp00ky_core.backend.validation import check_job
 from sp00ky_core.config import Config
 from sp00ky_core.config.model import TopRetentionConfig
-from sp00ky_core.errors import AdapterMissing, PluginLoadError, Sp00kyError
+from sp00ky_core.errors import AdapterMissing, CallUnsupported, PluginLoadError, Sp00kyError
 from sp00ky_core.job.job import Job, NewJob
-from sp00ky_core.job.state_machine import Transition
+from sp00ky_core.job.state_machine import Rescheduled, Transition
 from sp00ky_core.outbox.operators.audit import AuditRecord, act_of, recorded
 from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.plugins.registry import Plugins
@@ -37,11 +37,12 @@ from sp00ky_core.ports import (
     StoreCapabilities,
     SyncsFile,
     Table,
+    Transactions,
     TransactionWork,
 )
 from sp00ky_core.stores.named_jobs import LoopStore, NamedJobs
 from sp00ky_core.stores.transactional.extension import keyed
-from sp00ky_core.stores.transitions import kill, report_settled, retry
+from sp00ky_core.stores.transitions import kill, report_settled, reschedule, retry
 
 if TYPE_CHECKING:
     from sp00ky_core.runner.services import ExtensionWork, RunnerSide
@@ -75,6 +76,10 @@ class Jobs:
     async def retry(self, job_ids: Sequence[str]) -> Sequence[OperatorResult]:
         """See ``ExtensionJobs.retry``."""
         return await self._reported(await retry(self._context.store.here(), job_ids))
+
+    async def reschedule(self, job_ids: Sequence[str]) -> Sequence[OperatorResult]:
+        """See ``ExtensionJobs.reschedule``."""
+        return await reschedule(self._context.store.here(), job_ids, Rescheduled(delay=0.0))
 
     async def delete(self, job_ids: Sequence[str]) -> None:
         """See ``ExtensionJobs.delete``."""
@@ -172,6 +177,21 @@ class Context:
     def traced(self, new_job: NewJob) -> NewJob:
         """See ``ExtensionContext.traced``."""
         return self.hooks.traced(new_job, self.backends.named(new_job.backend).config)
+
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
+        """See ``ExtensionContext.transaction``."""
+        return self._transactions.transaction()
+
+    async def join(self, connection: CallerConnection, work: TransactionWork[T]) -> T:
+        """See ``ExtensionContext.join``."""
+        return await self._transactions.join(connection, work, check=self.check)
+
+    @property
+    def _transactions(self) -> Transactions:
+        store, instead = self.store.store, "use PostgreSQL, MariaDB or SQLite"
+        if isinstance(store, Transactions):
+            return store
+        raise CallUnsupported(store=store.location, call="transact", instead=instead)
 
     async def audit(
         self, action: str, selection: Mapping[str, Any], *, count: int = 1, **act: Unpack[ActOptions]

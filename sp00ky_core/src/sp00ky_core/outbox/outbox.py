@@ -27,6 +27,7 @@ from sp00ky_core.ports import (
     CallerConnection,
     ExtensionTransport,
     Finding,
+    FindsExtensions,
     MigrationStep,
     PreparedTransport,
     RunnerState,
@@ -306,6 +307,12 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
         factories = self.transport_factories(backends)
         made = {factory: factory() for factory in set(factories.values())}
         for transport in made.values():
-            if isinstance(transport, ExtensionTransport):
-                transport.use(self.extension(transport.api))
+            self.give_extensions(transport)
         return {name: made[factory] for name, factory in factories.items()}
+
+    def give_extensions(self, transport: Transport) -> None:
+        """Give a transport the calls of the extension that it belongs to, or what finds those of any."""
+        if isinstance(transport, ExtensionTransport):
+            transport.use(self.extension(transport.api))
+        if isinstance(transport, FindsExtensions):
+            transport.find_extensions(self.extension)

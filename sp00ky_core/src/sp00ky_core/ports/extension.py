@@ -38,6 +38,9 @@ class ExtensionJobs(Protocol):
     async def retry(self, job_ids: Sequence[str]) -> Sequence[OperatorResult]:
         """Make failed jobs pending again, each fate in order."""
 
+    async def reschedule(self, job_ids: Sequence[str]) -> Sequence[OperatorResult]:
+        """Make pending jobs due now, each fate in order; that of one in flight is ``illegal``."""
+
     async def delete(self, job_ids: Sequence[str]) -> None:
         """Delete those of these jobs that have ended."""
 
@@ -135,6 +138,16 @@ class ExtensionContext(Protocol):
         jobs: Sequence[NewJob | KeyedJob] = (),
     ) -> list[Job]:
         """Insert as ``insert`` does, on a caller's blocking connection."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
+        """Begin a transaction on a connection of its own, of the store's driver, in any event loop.
+
+        Raises:
+            CallUnsupported: The store has no such transactions.
+        """
+
+    async def join(self, connection: CallerConnection, work: TransactionWork[T]) -> T:
+        """Do work in a transaction of a caller's connection, which goes on. Raises as ``transaction``."""
 
     async def audit(
         self, action: str, selection: Mapping[str, Any], *, count: int = 1, **act: Unpack[ActOptions]

@@ -7,6 +7,7 @@ stands there; nothing is ever ignored.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, Unpack, cast, runtime_checkable
@@ -46,7 +47,7 @@ from sp00ky_core.ports.tables import KeyedJob, Row, Spared, Table, TransactionWo
 __all__ = ["CallerConnection", "Finding", "MigrationStep", "Store", "StoreFactory"]
 __all__ += ["StoreCapabilities", "StoreOptions"]
 __all__ += ["FLAGS", "Grants", "ParamStyle", "Reschedules", "SqlStatement", "SqlStatements", "Statement"]
-__all__ += ["Statements", "SynchronousEnqueue", "SynchronousMigrate", "has", "needed"]
+__all__ += ["Statements", "SynchronousEnqueue", "SynchronousMigrate", "Transactions", "has", "needed"]
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -637,6 +638,19 @@ class SynchronousMigrate(Protocol):
         """
 
 
+@runtime_checkable
+class Transactions(Protocol):
+    """Begin transactions for an application's own writes: an ability beside ``Store``."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
+        """See ``ExtensionContext.transaction``."""
+
+    async def join(
+        self, connection: CallerConnection, work: TransactionWork[T], *, check: Callable[[NewJob], NewJob]
+    ) -> T:
+        """See ``ExtensionContext.join``; each job that the work enqueues goes through ``check``."""
+
+
 class Reschedules(Protocol):
     """A store with ``capabilities.reschedules``. Without it jobs are read, and settled one by one."""
 
@@ -654,7 +668,7 @@ FLAGS: Mapping[type[Any], str] = {
     Statements: "statements",
     SynchronousEnqueue: "synchronous",
 }
-"""The flag of each; ``SynchronousMigrate`` and ``Grants`` are known by ``isinstance``."""
+"""The flag of each; ``SynchronousMigrate``, ``Transactions`` and ``Grants`` are known by ``isinstance``."""
 
 
 def has(store: Store, ability: type[C]) -> C | None:

@@ -289,6 +289,9 @@ class ExtensionTransaction(Protocol):
         Each is checked against its backend's contract, as the outbox does.
         """
 
+    async def holding(self, jobs: Sequence[Job]) -> set[str]:
+        """Return the ids of those jobs, as they were claimed, whose attempt holds them still."""
+
     async def select(
         self, table: Table, where: Sequence[Where] = (), **options: Unpack[ReadOptions]
     ) -> list[Row]:

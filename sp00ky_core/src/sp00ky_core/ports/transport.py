@@ -13,7 +13,8 @@ from sp00ky_core.gate.isolated_routes import RouteLimits
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Outcome
 
-__all__ = ["Attempt", "DrainingTransport", "ExtensionTransport", "IsolatingTransport"]
+__all__ = ["Attempt", "DrainingTransport", "ExtensionTransport", "FindsExtensions"]
+__all__ += ["IsolatingTransport"]
 __all__ += ["PreparedTransport", "RouteLimits", "Transport", "TransportEntry", "TransportFactory"]
 __all__ += ["entry_of"]
 
@@ -95,6 +96,14 @@ class ExtensionTransport(Transport, Protocol):
 
     def use(self, calls: Any) -> None:
         """Take the extension's calls; called once, before ``open``, by the outbox that makes a runner."""
+
+
+@runtime_checkable
+class FindsExtensions(Transport, Protocol):
+    """A transport that delivers to code which may work with any extension."""
+
+    def find_extensions(self, find: Callable[[type[Any]], Any]) -> None:
+        """Take ``Outbox.extension``; called once, before ``open``, by the outbox that makes a runner."""
 
 
 @runtime_checkable

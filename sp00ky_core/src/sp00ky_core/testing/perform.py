@@ -25,6 +25,7 @@ from sp00ky_core.job.outcome import (
     OUTCOME_UNKNOWN,
     SNOOZED,
     THROTTLED,
+    WAITING,
     Delivered,
     Outcome,
     Undelivered,
@@ -229,7 +230,10 @@ def _own_transports(outbox: Outbox) -> dict[str, Transport]:
     """Make what delivers in tests to the backends that are in a test's own process."""
     known = outbox.plugins.transports
     entries = {name: known.get(backend.config.transport_name) for name, backend in outbox.backends.items()}
-    return {name: entry.in_tests() for name, entry in entries.items() if entry and entry.in_tests}
+    made = {name: entry.in_tests() for name, entry in entries.items() if entry and entry.in_tests}
+    for transport in made.values():
+        outbox.give_extensions(transport)
+    return made
 
 
 class _Performance:
@@ -276,7 +280,7 @@ class _Performance:
         if self._transport.error is not None:
             raise self._transport.error
         settlement = self._decider.settlement(held, self._deferred(held, outcome))
-        is_snoozed = isinstance(outcome, Undelivered) and outcome.name == SNOOZED
+        is_snoozed = isinstance(outcome, Undelivered) and outcome.name in {SNOOZED, WAITING}
         if settlement.transition.delay is not None and not is_snoozed:  # a retry, which is due at once
             settlement = attrs.evolve(settlement, transition=attrs.evolve(settlement.transition, delay=0.0))
         (result,) = await self._store.settle([settlement])
@@ -299,6 +303,8 @@ class _Performance:
         """Defer a job whose backend throttles, so many times."""
         if isinstance(outcome, Delivered) or outcome.name not in DEFERRED_NAMES:
             return outcome
+        if outcome.name == WAITING:
+            return Deferred(delay=outcome.again_in or 0.0, outcome=outcome, rests=True)
         self._throttled[held.job.id] += 1
         give_up_after = held.retry.give_up_after
         waited = 2 * give_up_after if self._throttled[held.job.id] > MOST_THROTTLED else 0.0

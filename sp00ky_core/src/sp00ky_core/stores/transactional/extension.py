@@ -12,11 +12,12 @@ import attrs
 
 from sp00ky_core.encoding.json_bytes import decode, encode
 from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreClosed, StoreError, StoreUnavailable
-from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import ExtensionTransaction, Is, KeyedJob, Row, Table, TransactionWork
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Access, Session
+from sp00ky_core.stores.transactional.schema import job_table
 
 __all__ = ["Check", "Insert", "in_transaction", "keyed", "missing_rows", "own_errors"]
 
@@ -57,6 +58,16 @@ class _Transaction:
         if not jobs:
             return []
         return [*await self._noted(self._insert(self.session, keyed(jobs, self._check)))]
+
+    async def holding(self, jobs: Sequence[Job]) -> set[str]:
+        """See ``ExtensionTransaction.holding``."""
+        held = set[str]()
+        for job in jobs:
+            name, _, key = job.id.partition(":")
+            where = [Is("id", "=", key), Is("status", "=", JobStatus.PROCESSING)]
+            rows = await self._noted(self.session.select(job_table(name), where, columns=("lease_epoch",)))
+            held |= {job.id for row in rows if row["lease_epoch"] == job.lease_epoch}
+        return held
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self.session, name)

@@ -566,6 +566,12 @@ class TransactionalStore(Primitives, DecidingStore):
         transaction = partial(in_transaction, work=work, insert=self._insert, check=as_it_is)
         return await own_errors(self._executor.read(transaction))
 
+    async def join(self, connection: object, work: TransactionWork[T], *, check: Check) -> T:
+        """See ``Transactions.join``."""
+        transaction = partial(in_transaction, work=work, insert=self._insert, check=check)
+        session = self._adopted(connection, Access.WRITE)
+        return await own_errors(self._executor.within(session, transaction))
+
     async def insert_within(
         self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
     ) -> list[Job]:

@@ -35,7 +35,7 @@ def throttled(reason: str = "slow down") -> Undelivered:
     return Undelivered(name=THROTTLED, code=429, reason=reason)
 
 
-def deferral(delay: float = 0.0, *, outcome: Undelivered | None = None, **waits: float) -> Deferred:
+def deferral(delay: float = 0.0, *, outcome: Undelivered | None = None, **waits: Any) -> Deferred:
     """Give a claim back, for what the backend answered or because nothing was sent."""
     return Deferred(delay=delay, outcome=outcome, **waits)
 

@@ -144,6 +144,8 @@ class Receiver:
         answer = self.answers.get(request.path, 200)
         if callable(answer):
             answer = await answer(request)
+        if isinstance(answer, web.Response):
+            return answer
         status, headers = answer if isinstance(answer, tuple) else (answer, {})
         return web.Response(status=status, headers=headers)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_webhooks.addresses import (
     BLOCKED_PORTS,
+    SERVICE_PORTS,
     AddressRefused,
     Place,
     check,
@@ -170,8 +171,9 @@ def test_a_url_that_is_none_of_a_public_host_is_refused(url: object, said: str) 
     assert "b@" not in str(refused.value)
 
 
-def test_each_port_that_browsers_refuse_is_refused() -> None:
-    for port in BLOCKED_PORTS:
+def test_each_port_of_another_service_is_refused() -> None:
+    assert {5432, 6379, 9200} <= SERVICE_PORTS
+    for port in BLOCKED_PORTS | SERVICE_PORTS:
         with pytest.raises(OptionInvalid, match="isn't one for HTTP"):
             place_of(f"http://example.com:{port}/")
 

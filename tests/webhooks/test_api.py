@@ -228,6 +228,13 @@ async def test_a_row_that_another_client_has_written_wrongly_holds_up_no_other(b
     assert len((await bench.webhooks.publish("a", {})).deliveries) == 2
 
 
+async def test_headers_that_no_server_takes_are_refused(memory_bench: Bench) -> None:
+    with pytest.raises(OptionInvalid, match="100005 characters") as refused:
+        await memory_bench.webhooks.endpoints.create(id="one", url=URL, headers={"X-Key": "k" * 100_000})
+    assert "kkk" not in str(refused.value)
+    assert await memory_bench.webhooks.endpoints.list() == []
+
+
 async def test_an_endpoint_that_is_none_or_anothers_gets_nothing(memory_bench: Bench) -> None:
     await memory_bench.webhooks.endpoints.create(id="theirs", url=URL, assigned_to="tenant:b")
     for name in ("theirs", "none"):

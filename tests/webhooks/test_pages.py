@@ -54,6 +54,12 @@ def browser_of(app: Dashboard, **headers: str) -> Browser:
     return Browser(client)
 
 
+async def test_an_address_that_no_text_can_have_is_not_found(memory_bench: Bench) -> None:
+    browser = browser_of(Dashboard(memory_bench.outbox, auth=lambda _: "ada"))
+    for path in ("/webhooks/%00", "/workflows/%00", "/jobs/%00"):
+        await browser.see(path, status=404)
+
+
 def tenant_of(request: Request) -> str | None:
     return request.headers.get("x-tenant")
 

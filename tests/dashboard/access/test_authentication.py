@@ -6,6 +6,7 @@ import sp00ky_dashboard
 from sp00ky_core import Outbox
 from sp00ky_dashboard import TokenAuth
 from sp00ky_dashboard.access.authentication import CodeAuth
+from sp00ky_dashboard.access.throttle import MOST_WRONG, SECONDS
 
 TOKEN = "a-token-of-the-dashboard"
 TOKENS = {"ada": TOKEN, "grace": "another-token-of-it"}
@@ -43,6 +44,36 @@ async def test_a_browser_signs_out(open_browser: Open) -> None:
     answer = await browser.post("/sign-out", {})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     await browser.see("/jobs", status=401)
+
+
+async def test_a_copied_cookie_ends_when_its_browser_signs_out(open_browser: Open) -> None:
+    auth = TokenAuth(TOKENS)
+    browser, other = await open_browser(auth=auth), await open_browser(auth=auth)
+    for one in (browser, other):
+        await one.post("/sign-in", {"token": TOKEN})
+    copied = browser.client.cookies["sp00ky_session"]
+    await browser.post("/sign-out", {})
+    await other.see("/jobs")  # another of the same name stays signed in
+    for cookie in (copied, copied.upper()):
+        browser.client.cookies.set("sp00ky_session", cookie)
+        await browser.see("/jobs", status=401)
+
+
+async def test_an_address_with_many_wrong_tokens_waits(
+    open_browser: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auth = TokenAuth(TOKENS)
+    browser, other = await open_browser(auth=auth), await open_browser(auth=auth)
+    await other.post("/sign-in", {"token": TOKEN})
+    answers = [await browser.post("/sign-in", {"token": f"wrong {n}"}) for n in range(MOST_WRONG + 5)]
+    assert [answer.status_code for answer in answers] == [401] * MOST_WRONG + [429] * 5
+    assert 0 < int(answers[-1].headers["retry-after"]) <= SECONDS
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    assert (await browser.get("/jobs", headers=right)).status_code == 429
+    await other.see("/jobs")  # who is signed in sends no token
+    later = __import__("time").monotonic() + SECONDS
+    monkeypatch.setattr("sp00ky_dashboard.access.throttle.monotonic", lambda: later)
+    assert (await browser.post("/sign-in", {"token": TOKEN})).status_code == 303
 
 
 async def test_programs_send_it_in_a_header_and_never_in_a_url(open_browser: Open) -> None:

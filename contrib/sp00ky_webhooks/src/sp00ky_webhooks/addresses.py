@@ -37,6 +37,13 @@ BLOCKED_PORTS = frozenset(
     }
 )
 """Those that browsers refuse, by the Fetch standard: other protocols' servers could be spoken to."""
+SERVICE_PORTS = frozenset(
+    {
+        *(1433, 1521, 1883, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 4222, 5432, 5671, 5672, 5900, 5984),
+        *(6379, 9042, 9092, 9200, 9300, 11_211, 27_017, 27_018, 27_019, 33_060),
+    }
+)
+"""Of databases, brokers, caches and remote control: no customer receives webhooks there."""
 
 EMBEDDED = {  # networks whose addresses hold one of IPv4, and the bit at which it begins
     ip_network("64:ff9b::/96"): 96,  # NAT64
@@ -111,7 +118,7 @@ def _place(url: object) -> Place:
         "it has a fragment": "#" in url,
         "it has no host": not host,
         "its host is none": "%" in host or not (is_literal or _NAME.fullmatch(host)),
-        f"its port {port} isn't one for HTTP": not 0 < port < 65_536 or port in BLOCKED_PORTS,  # noqa: PLR2004
+        f"its port {port} isn't one for HTTP": _is_refused(port),
     }
     for problem, is_so in wrong.items():
         if is_so:
@@ -119,6 +126,10 @@ def _place(url: object) -> Place:
     if is_literal:
         IPv6Address(host)
     return Place(host, port, parts.scheme == "https")
+
+
+def _is_refused(port: int) -> bool:
+    return not 0 < port < 65_536 or port in BLOCKED_PORTS | SERVICE_PORTS  # noqa: PLR2004
 
 
 def literal_of(host: str) -> Address | None:

@@ -18,6 +18,8 @@ from sp00ky_webhooks.signatures import opened, sealed, secrets_of_text, valid
 __all__ = ["ENDPOINTS", "EVENTS", "SUBSCRIPTIONS"]
 
 T = TypeVar("T")
+LONGEST_HEADERS = 8_192
+"""Characters of all of an endpoint's headers: what servers take of a request's head."""
 
 ENDPOINTS = Table(
     "sp00ky_endpoint",
@@ -108,6 +110,9 @@ def headers_to_text(headers: Mapping[str, str]) -> str | None:
         expected = f"headers that may be set: {problem}"
         raise OptionInvalid(option="headers", value="what was given", expected=expected) from None
     every = {name: secret.value for name, secret in checked.items()}
+    if (size := sum(len(name) + len(value) for name, value in every.items())) > LONGEST_HEADERS:
+        expected = f"at most {LONGEST_HEADERS} characters: servers take no more"
+        raise OptionInvalid(option="headers", value=f"{size} characters", expected=expected)
     return json.dumps([sorted(every), sealed(json.dumps(every))]) if every else None
 
 

@@ -145,7 +145,8 @@ class WebhookTransport:
         failure, response = await self._deadlines.run(self._engine, exchange, seconds), exchange.response
         if response is not None and response.status in SUCCESS:
             return Delivered(code=response.status)
-        redaction = Redaction((*target.secrets, *target.headers.values()))
+        signatures = exchange.request.own["webhook-signature"].split()
+        redaction = Redaction((*target.secrets, *target.headers.values(), *signatures))
         if response is None:
             return undelivered(exchange, failure, redaction)
         return outcome_of(response, redaction, limit=LONGEST_ANSWER, now=partial(datetime.now, UTC))

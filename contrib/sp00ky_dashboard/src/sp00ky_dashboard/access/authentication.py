@@ -7,6 +7,7 @@ import inspect
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
+from math import ceil
 from time import time
 
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from sp00ky_core.errors import OptionInvalid
 from sp00ky_dashboard.access.authorization import Operator
 from sp00ky_dashboard.access.forms import form_of
 from sp00ky_dashboard.access.origin import is_same_site_post
+from sp00ky_dashboard.access.throttle import Throttle
 from sp00ky_dashboard.cookies import SESSION, set_cookie
 from sp00ky_dashboard.rendering import render
 
@@ -71,22 +73,28 @@ class HeaderAuth:
 
 
 class Sessions:
-    """Keep browsers signed in, by a cookie that is signed: nothing is kept here."""
+    """Keep browsers signed in, by a cookie that is signed: all that is kept here is who has signed out."""
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         """Take each name's key, which is kept secret."""
         self._keys = dict(keys)
+        self._ended: dict[str, float] = {}  # cookies of this process's that were signed out, until they end
 
     def begin(self, request: Request, name: str, target: str) -> Response:
         """Sign a browser in, and lead it on to a page."""
-        response, signed = RedirectResponse(target, 303), f"{int(time()) + SIGNED_IN_SECONDS}:{name}"
+        response, nonce = RedirectResponse(target, 303), secrets.token_hex(8)
+        signed = f"{int(time()) + SIGNED_IN_SECONDS}:{nonce}:{name}"
         cookie = f"{signed}:{self._signature(name, signed)}".encode().hex()
         set_cookie(response, request, SESSION, cookie, seconds=SIGNED_IN_SECONDS)
         return response
 
     async def end(self, request: Request) -> Response:
-        """Sign a browser out: its cookie goes. One that was copied is good until its time is over."""
+        """Sign a browser out: its cookie goes, and a copy of it is worth nothing here any more."""
         await form_of(request)  # raises where no page of ours sent it
+        if self.name_of(request):
+            now = time()
+            self._ended = {cookie: until for cookie, until in self._ended.items() if now < until}
+            self._ended[request.cookies[SESSION].lower()] = now + SIGNED_IN_SECONDS
         root = request.scope.get("root_path", "")
         response = RedirectResponse(f"{root}/", 303)
         response.delete_cookie(SESSION, path=root or "/")
@@ -95,10 +103,10 @@ class Sessions:
     def name_of(self, request: Request) -> str | None:
         """Return who is signed in."""
         try:
-            cookie = bytes.fromhex(request.cookies.get(SESSION, "")).decode()
-            signed, _, signature = cookie.rpartition(":")
-            until, _, name = signed.partition(":")
-            is_fresh = time() < int(until)
+            sent = request.cookies.get(SESSION, "").lower()
+            signed, _, signature = bytes.fromhex(sent).decode().rpartition(":")
+            until, _, name = signed.split(":", 2)
+            is_fresh = time() < int(until) and sent not in self._ended
         except ValueError:
             return None
         if name not in self._keys or not is_fresh:
@@ -118,7 +126,8 @@ def is_sign_out(request: Request) -> bool:
 class TokenAuth:
     """Ask for a token: browsers on a page that keeps them signed in, programs as ``Authorization: Bearer``.
 
-    It is never taken from a URL. Nothing is kept here: any number of processes may have the same tokens.
+    It is never taken from a URL. Any number of processes may have the same tokens; each knows of the browsers
+    that have signed out there, and of addresses that have sent it many wrong tokens.
     """
 
     def __init__(self, tokens: Mapping[str, str]) -> None:
@@ -130,27 +139,41 @@ class TokenAuth:
         if not tokens or len({*tokens.values()}) < len(tokens):
             value = "one for several names" if tokens else "none"  # the audit couldn't say whose
             raise OptionInvalid(option="tokens", value=value, expected="a token for each name")
-        self._tokens, self._sessions = dict(tokens), Sessions(tokens)
+        self._tokens, self._sessions, self._throttle = dict(tokens), Sessions(tokens), Throttle()
 
     async def __call__(self, request: Request) -> Found:
         """Return the name, or the page that asks for the token."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self._owner(token.strip())
+            return self._owner(request, token.strip())
         if is_sign_out(request):
             return await self._sessions.end(request)
         if is_same_site_post(request) and request.scope["path"].endswith(SIGN_IN):
             form = await form_of(request)
-            name = self._owner(form.text("token"))
-            if name is None:
-                return _sign_in_page(request, "token", "That token isn't known.")
-            return self._sessions.begin(request, name, form.back(request))
+            found = self._owner(request, form.text("token"))
+            if isinstance(found, str):
+                return self._sessions.begin(request, found, form.back(request))
+            return found or _sign_in_page(request, "token", "That token isn't known.")
         return self._sessions.name_of(request) or _sign_in_page(request, "token")
 
-    def _owner(self, token: str) -> str | None:
+    def _owner(self, request: Request, token: str) -> str | Response | None:
+        """Return whose token it is; an answer where it isn't even looked at."""
+        if seconds := ceil(self._throttle.refuses_for(request)):
+            text = f"Too many wrong tokens came from your address. Try again in {seconds} s."
+            return render(
+                request,
+                "message.html",
+                status=429,
+                headers={"Retry-After": str(seconds)},
+                title="Wait a moment",
+                text=text,
+            )
         given = _digest(token)
-        names = [name for name, known in self._tokens.items() if hmac.compare_digest(_digest(known), given)]
-        return names[0] if names else None
+        for name, known in self._tokens.items():
+            if hmac.compare_digest(_digest(known), given):
+                return name
+        self._throttle.note_wrong(request)
+        return None
 
 
 class CodeAuth:

@@ -21,6 +21,8 @@ def problem_of(request: Request, allowed_hosts: Collection[str]) -> tuple[int, s
         return 421, f"This server doesn't go by the name {host[:80]!r}: add it to allowed_hosts."
     if request.method not in READS and not is_same_site_post(request):
         return 403, "This request comes from another site."
+    if "\0" in request.scope["path"]:
+        return 404, "No page has this address."  # no text in a database can have it
     return None
 
 

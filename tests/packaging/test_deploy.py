@@ -19,11 +19,18 @@ from sp00ky_core.cli.app import cli
 from sp00ky_core.error_texts import EXTENSIONS
 from sp00ky_core.observe.prometheus import STATUSES, exposition
 from sp00ky_core.observe.rates import Counters
-from sp00ky_core.ports import OUTCOMES, BackendStats
+from sp00ky_core.ports import OUTCOMES, BackendStats, Gauge
 from sp00ky_health import DEFAULT
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PORT = DEFAULT.rpartition(":")[2]
+
+
+GAUGES = (  # of extensions, whose own tests look that they are there
+    Gauge(name="sp00ky_schedule_late_seconds", text="", label="schedule", values={"nightly": 60.0}),
+    Gauge(name="sp00ky_workflows_held", text="", values={"": 0}),
+    Gauge(name="sp00ky_endpoints_failing", text="", values={"": 0}),
+)
 
 
 def served() -> dict[str, set[str]]:
@@ -31,7 +38,7 @@ def served() -> dict[str, set[str]]:
     counters = Counters()
     for outcome in OUTCOMES:
         counters.attempt(("api", "/spookify", outcome, 200), 0.1)
-    text = exposition(counters, {"api": 1}, {"api": BackendStats()})
+    text = exposition(counters, {"api": 1}, {"api": BackendStats()}, GAUGES)
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -75,10 +82,62 @@ def test_each_query_names_metrics_and_labels_that_are_there(where: str, query: s
         label for found in re.findall(r"\{(.*?)\}", query) for label in re.findall(r"(\w+)[=!]", found)
     ]
     grouped = [label for found in re.findall(r"by \(([\w, ]+)\)", query) for label in found.split(", ")]
-    assert {*matched, *grouped} <= labels
+    assert {*matched, *grouped} <= {*labels, "instance"}  # which Prometheus adds
     values = {"outcome": set(OUTCOMES), "status": set(STATUSES)}
     for label, value in re.findall(r'(\w+)[=!]~?"([\w|]+)"', query):
         assert set(value.split("|")) <= values[label]
+
+
+FIRED: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
+    "Sp00kyFewerRunners": (
+        "80m",
+        {
+            f'sp00ky_in_flight{{instance="{at}",backend="api"}}': values
+            for at, values in (("a", "0x90"), ("b", "0x60"))
+        },
+        {},
+    ),
+    "Sp00kyQueueUnknown": ("5m", {'sp00ky_queue_age_seconds{instance="a"}': "0+60x10"}, {}),
+    "Sp00kyScheduleLate": (
+        "4m",
+        {'sp00ky_schedule_late_seconds{schedule="nightly"}': "0+60x10"},
+        {"schedule": "nightly"},
+    ),
+    "Sp00kyWorkflowsHeld": ("6m", {"sp00ky_workflows_held": "2x10"}, {}),
+    "Sp00kyEndpointsFail": ("16m", {"sp00ky_endpoints_failing": "1x20"}, {}),
+}
+"""By alert: when it has fired, what was measured each minute until then, and its labels."""
+
+
+@pytest.mark.parametrize("alert", FIRED)
+def test_an_alert_fires_by_what_is_measured_and_not_before(alert: str, tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool isn't installed")
+    at, measured, labels = FIRED[alert]
+    (rule,) = [rule for rule in rules() if rule["alert"] == alert]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "a", "rules": [plain(rule)]}]}))
+    fired = {
+        "alertname": alert,
+        "eval_time": at,
+        "exp_alerts": [{"exp_labels": {**rule["labels"], **labels}}],
+    }
+    series = [{"series": name, "values": values} for name, values in measured.items()]
+    tests = [
+        {
+            "interval": "1m",
+            "input_series": series,
+            "alert_rule_test": [{**fired, "eval_time": "1m", "exp_alerts": []}, fired],
+        }
+    ]
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "tests": tests}))
+    command = [promtool, "test", "rules", str(tmp_path / "tests.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def plain(rule: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in rule.items() if key != "annotations"}
 
 
 def test_the_commands_that_an_alert_names_are_there() -> None:

@@ -14,7 +14,16 @@ from sp00ky_schedules.service.scheduler import decisions_of
 
 KEYS = [
     *("name", "definition", "cron", "every", "timezone", "backend", "route", "enabled"),
-    *("next_fire_at", "last_fired_at", "paused", "origin", "last_status", "last_error", "quarantined"),
+    *(
+        "next_fire_at",
+        "late_by_s",
+        "last_fired_at",
+        "paused",
+        "origin",
+        "last_status",
+        "last_error",
+        "quarantined",
+    ),
 ]
 RUN_KEYS = ["schedule", "fired_at", "key", "trigger", "job_id", "status", "error", "finished_at"]
 

@@ -1,5 +1,6 @@
 """``check`` finds what keeps schedules from making jobs."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -116,3 +117,29 @@ async def test_a_timeout_without_effect_is_a_warning_that_names_the_schedule(tim
 async def test_nothing_is_found_where_nothing_is_wrong(timer: Bench) -> None:
     outbox = timer.outbox("{tick: {every: 60s, backend: api, route: /a, forEach: {query: '[]'}}}")
     assert await outbox.extension(Schedules).check() == []
+
+
+async def test_a_fire_that_is_overdue_is_named_listed_and_measured(timer: Bench) -> None:
+    outbox = timer.outbox("{tick: {every: 60s, backend: api, route: /a}}")
+    schedules = outbox.extension(Schedules)
+    await schedules.sync()
+    timer.clock.move(60 + 59)
+    assert ((await schedules.get("tick")).late_by, await schedules.check()) == (None, [])
+    assert "sp00ky_schedule_late_seconds{" not in await outbox.metrics()
+    timer.clock.move(1)
+    (finding,) = await schedules.check()
+    assert (finding.subject, finding.problem) == ("schedule tick", "its fire is overdue by 60 s")
+    assert (await schedules.get("tick")).late_by == timedelta(seconds=60)
+    measured = await timer.outbox("{tick: {every: 60s, backend: api, route: /a}}").metrics()
+    assert 'sp00ky_schedule_late_seconds{schedule="tick"} 60.0' in measured
+    await timer.fire(outbox)
+    assert await schedules.check() == []
+
+
+async def test_one_that_is_paused_is_never_late(timer: Bench) -> None:
+    outbox = timer.outbox("{tick: {every: 60s, backend: api, route: /a}}")
+    schedules = outbox.extension(Schedules)
+    await schedules.sync()
+    await schedules.pause("tick")
+    timer.clock.move(3_600)
+    assert ((await schedules.get("tick")).late_by, await schedules.check()) == (None, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from tests.webhooks.conftest import FILE, Bench
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import ConfigError
+from sp00ky_core.ports import Is
 from sp00ky_webhooks import Webhooks
 from sp00ky_webhooks.service import EVERY, Disabler
+from sp00ky_webhooks.tables import ENDPOINTS
 
 HOOKS = 'baseUrl: "webhook://endpoints", method: {type: outbox, table: webhook}'
 
@@ -46,6 +49,16 @@ async def test_it_looks_every_minute(memory_bench: Bench) -> None:
     service = Disabler(memory_bench.webhooks)
     assert await service.look() == EVERY
     await service.close()
+
+
+async def test_endpoints_that_have_failed_for_an_hour_are_measured(memory_bench: Bench) -> None:
+    endpoints, context = memory_bench.webhooks.endpoints, memory_bench.webhooks.context
+    for name, ago in (("well", None), ("new", 0.5), ("failing", 2), ("disabled", 2)):
+        await endpoints.create(id=name, url="http://127.0.0.1:8000/")
+        since = ago and datetime.now(UTC) - timedelta(hours=ago)
+        row, where = {"failing_since": since, "enabled": int(name != "disabled")}, [Is("id", "=", name)]
+        await context.transact(lambda tx, row=row, where=where: tx.update(ENDPOINTS, where, row))
+    assert "sp00ky_endpoints_failing 1.0" in await memory_bench.outbox.metrics()
 
 
 @pytest.mark.parametrize(

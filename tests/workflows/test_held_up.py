@@ -120,6 +120,7 @@ async def test_what_no_runner_knows_is_counted_before_a_deploy_and_named_after_t
     async with older.runner(transport=backend):
         await until(is_held)
     await _since(older, w.id, timedelta(minutes=11))
+    assert "sp00ky_workflows_held 1.0" in await older.metrics()
     assert any("held up" in problem for problem in await problems())
 
 

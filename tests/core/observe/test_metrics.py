@@ -15,6 +15,7 @@ from sp00ky_core.errors import MetricsMissing
 from sp00ky_core.observe.metrics import LONGEST_HEAD, MOST_CLIENTS, Answer, Measures, TextServer
 from sp00ky_core.observe.prometheus import exposition
 from sp00ky_core.observe.rates import Counters
+from sp00ky_core.ports import Gauge
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:
@@ -84,6 +85,17 @@ async def test_a_store_that_is_away_leaves_the_queue_out(make_bench: Any) -> Non
     text = await measures.text()
     assert "sp00ky_jobs" not in text
     assert "sp00ky_store_errors_total" in text
+
+
+async def test_numbers_of_extensions_stand_beside_the_queues(make_bench: Any) -> None:
+    bench = await make_bench()
+
+    async def measured() -> list[Gauge]:
+        return [Gauge(name="sp00ky_notes", text="Notes.", values={"": 3})]
+
+    text = await Measures(bench.jobs(), measured).text()
+    assert "sp00ky_notes 3.0" in text
+    assert "sp00ky_jobs" in text
 
 
 CLOCK = "sp00ky_core.observe.metrics.time"

@@ -23,6 +23,7 @@ from sp00ky_core.ports import (
     ExtensionContext,
     ExtensionTransaction,
     Finding,
+    Gauge,
     Is,
     Kind,
     Service,
@@ -196,6 +197,26 @@ async def test_one_that_raises_is_named_and_costs_no_job(
         job = await outbox.run("api", "/a", {})
         assert (await outbox.wait(job.id, timeout=30)).status == "success"
     assert [r for r in caplog.records if "the extension notes of acme-notes" in r.getMessage()]
+
+
+async def test_numbers_that_can_not_be_read_cost_no_others(file: Path) -> None:
+    class Counting(NotesExtension):
+        async def metrics(self, context: ExtensionContext) -> Sequence[Gauge]:
+            names = await context.transact(lambda tx: tx.select(NOTES))
+            return [Gauge(name="sp00ky_notes", text="Notes.", values={"": len(names)})]
+
+    class Faulty(NotesExtension):
+        tables = ()
+
+        async def metrics(self, context: ExtensionContext) -> Sequence[Gauge]:
+            raise ZeroDivisionError
+
+    plugins = plugins_with({"faulty": Faulty(), "notes": Counting()})
+    async with Outbox.open(file, plugins=plugins) as outbox:
+        await outbox.extension(Notes).write("one")
+        text = await outbox.metrics()
+    assert "sp00ky_notes 1.0" in text
+    assert "sp00ky_jobs{" in text
 
 
 async def test_a_look_that_fails_each_second_time_is_said_once_a_minute(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Unpack, cast
 
 import attrs
@@ -16,7 +16,15 @@ from sp00ky_core.ports import ActOptions, ExtensionContext, Finding, check_limit
 from sp00ky_schedules.errors import ScheduleStopped, UnknownSchedule
 from sp00ky_schedules.findings import SYNC, check_definition, definition_findings, store_findings
 from sp00ky_schedules.model.config import ScheduleConfig, SchedulesConfig, parse_schedule, written_in_python
-from sp00ky_schedules.model.definition import definition_of, is_others, paused, released, removed, resumed
+from sp00ky_schedules.model.definition import (
+    definition_of,
+    is_others,
+    late_by,
+    paused,
+    released,
+    removed,
+    resumed,
+)
 from sp00ky_schedules.model.fire import ended
 from sp00ky_schedules.model.records import (
     RunQuery,
@@ -43,6 +51,7 @@ class ScheduleRecord:
     Attributes:
         stored: Its row.
         definition: What that defines; None: a later version wrote it.
+        late_by: How long its next fire has been overdue; None: it isn't.
         last_run: The latest run; of a fire that made several, one that has failed, if any has. None: it has
             made none that is kept.
     """
@@ -50,6 +59,7 @@ class ScheduleRecord:
     stored: StoredSchedule
     definition: ScheduleConfig | None
     last_run: ScheduleRun | None
+    late_by: timedelta | None = None
 
     @property
     def name(self) -> str:
@@ -262,7 +272,8 @@ class Schedules:
             for status in (RunStatus.KILLED, RunStatus.FAILED):
                 worse = await self._latest_run(stored.name, now, status)
                 last = worse if worse is not None and worse.fired_at == last.fired_at else last
-        return ScheduleRecord(stored=stored, definition=definition, last_run=last)
+        late = late_by(stored, now)
+        return ScheduleRecord(stored=stored, definition=definition, last_run=last, late_by=late)
 
     def _named(self, definition: ScheduleConfig | None) -> ScheduleConfig | None:
         """Return a definition with the name of its operation, however that is spelled there."""

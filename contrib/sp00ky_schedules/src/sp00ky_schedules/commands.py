@@ -22,7 +22,7 @@ from sp00ky_schedules.model.records import RunStatus, ScheduleRun
 
 COLUMNS = (
     *("name", "fires", "backend", "route", "state"),
-    *("next (UTC)", "last (UTC)", "last run", "quarantined", "problem"),
+    *("next (UTC)", "late by", "last (UTC)", "last run", "quarantined", "problem"),
 )
 RUN_COLUMNS = ("schedule", "fired (UTC)", "key", "trigger", "status", "job", "ended (UTC)", "error")
 
@@ -43,7 +43,7 @@ def schedules() -> None:
 )
 @as_json
 async def list_schedules(outbox: Outbox) -> None:
-    """List the schedules: when they fire next and fired last, how the last run ended, who is quarantined."""
+    """List the schedules: when they fire, which is late, how the last run ended, who is quarantined."""
     rows = await outbox.extension(Schedules).list()
     show_list("schedules", rows, schedule_to_json, COLUMNS, _row)
 
@@ -165,6 +165,7 @@ def schedule_to_json(schedule: ScheduleRecord) -> dict[str, Any]:
         "definition": dict(stored.definition),
         **{key: None if definition is None else getattr(definition, key) for key in DEFINITION_KEYS},
         "next_fire_at": value_to_json(stored.next_fire_at),
+        "late_by_s": schedule.late_by and schedule.late_by.total_seconds(),
         "last_fired_at": value_to_json(stored.last_fired_at),
         "paused": stored.paused,
         "origin": stored.origin,
@@ -177,12 +178,13 @@ def schedule_to_json(schedule: ScheduleRecord) -> dict[str, Any]:
 def _row(record: ScheduleRecord) -> tuple[object, ...]:
     stored, definition, last = record.stored, record.definition, record.last_run
     if definition is None:
-        return (stored.name, *[""] * 3, "unreadable", *[""] * 5)
+        return (stored.name, *[""] * 3, "unreadable", *[""] * 6)
     fires = definition.cron or f"every {_short(definition.every or 0.0)}"
     zone = "" if definition.timezone == "UTC" else f" {definition.timezone}"
     state = "paused" if stored.paused else "on" if definition.enabled else "off"
     at = stored.next_fire_at  # which may be years ahead
-    instants = (at and at.strftime("%Y-%m-%d %H:%M:%S"), moment(stored.last_fired_at))
+    late = record.late_by and _short(round(record.late_by.total_seconds()))
+    instants = (at and at.strftime("%Y-%m-%d %H:%M:%S"), late, moment(stored.last_fired_at))
     status = "" if last is None else last.status.value
     cells = (f"{fires}{zone}", definition.backend, definition.route, state)
     keys = record.quarantined

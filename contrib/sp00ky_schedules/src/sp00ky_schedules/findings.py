@@ -9,14 +9,18 @@ from sp00ky_core.backend.validation import check_job, check_options, ignores_tim
 from sp00ky_core.contract.operation import LOOSE, UNDECLARED, UNKNOWN, USE_EXPLICIT
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import PayloadInvalid, QueryRefused, Sp00kyError, StoreError, Violation
-from sp00ky_core.ports import ExtensionContext, Finding
+from sp00ky_core.ports import ExtensionContext, Finding, Gauge
 from sp00ky_schedules.errors import ScheduleInvalid
 from sp00ky_schedules.model.config import ForEachConfig, ScheduleConfig, SchedulesConfig
+from sp00ky_schedules.model.definition import late_by
 from sp00ky_schedules.model.fire import new_job
-from sp00ky_schedules.model.records import StoredSchedule
+from sp00ky_schedules.model.records import ScheduleSnapshot, StoredSchedule
 from sp00ky_schedules.tables import ScheduleTables
 
 SYNC = "run: sp00ky schedules sync"
+MOST_LATE = 100
+"""Schedules that the metrics name: a fleet without its runners would have a series for each."""
+
 NO_JOB = "each of its fires fails, no job is made"
 
 
@@ -84,15 +88,36 @@ async def store_findings(context: ExtensionContext) -> list[Finding]:
     """Find what the database says against them. Tables that are missing are found elsewhere."""
     tables, findings = ScheduleTables(context), list[Finding]()
     try:
-        stored = (await tables.schedules()).schedules
+        snapshot = await tables.schedules()
     except StoreError:
         return []
+    stored = snapshot.schedules
+    findings += _late_findings(snapshot)
     for name, definition in context.options.schedules.items():
         if context.capabilities.durable:
             findings += [*_row_findings(name, definition, stored.get(name))]
         if definition.for_each is not None:
             findings += await _query_findings(tables, name, definition.for_each)
     return findings
+
+
+def _late_findings(snapshot: ScheduleSnapshot) -> Iterator[Finding]:
+    """Name the fires that are overdue, of other services' schedules too: nobody fires them."""
+    for stored in snapshot.schedules.values():
+        if late := late_by(stored, snapshot.now):
+            problem = f"its fire is overdue by {late.total_seconds():.0f} s"
+            fix = "run a runner with sp00ky-schedules for its backend; its log says why it doesn't fire"
+            yield Finding.warning(f"schedule {stored.name}", problem, "its jobs aren't made", fix)
+
+
+async def metrics(context: ExtensionContext) -> list[Gauge]:
+    """Measure by how much fires are late, those that are."""
+    snapshot = await ScheduleTables(context).schedules()
+    late = {name: late_by(stored, snapshot.now) for name, stored in snapshot.schedules.items()}
+    latest = sorted(((length.total_seconds(), name) for name, length in late.items() if length), reverse=True)
+    values = {name: seconds for seconds, name in latest[:MOST_LATE]}
+    text = "By how much a schedule's fire is overdue; absent: it isn't, or by less than 60 s."
+    return [Gauge(name="sp00ky_schedule_late_seconds", text=text, label="schedule", values=values)]
 
 
 async def _query_findings(tables: ScheduleTables, name: str, for_each: ForEachConfig) -> list[Finding]:

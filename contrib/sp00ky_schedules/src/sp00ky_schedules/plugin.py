@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 from sp00ky_core import hookimpl
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.plugins.hookspecs import hookspec
-from sp00ky_core.ports import ActOptions, Extension, ExtensionContext, Finding, Service, Spared, Table
+from sp00ky_core.ports import ActOptions, Extension, ExtensionContext, Finding, Gauge, Service, Spared, Table
 from sp00ky_schedules.api import Schedules
+from sp00ky_schedules.findings import metrics
 from sp00ky_schedules.model.config import SchedulesConfig
 from sp00ky_schedules.model.records import RunQuery, ScheduleRun
 from sp00ky_schedules.service import SchedulesService
@@ -49,6 +50,10 @@ class SchedulesExtension:
     async def findings(self, context: ExtensionContext) -> list[Finding]:
         """See ``Extension.findings``."""
         return [*await Schedules(context).check()]
+
+    async def metrics(self, context: ExtensionContext) -> Sequence[Gauge]:
+        """See ``GivesMetrics.metrics``."""
+        return await metrics(context)
 
     async def retention(self, context: ExtensionContext) -> int:
         """Delete old runs, all that there are."""

@@ -13,7 +13,7 @@ import attrs
 from sp00ky_core import RateConfig, TransportEntry, hookimpl
 from sp00ky_core.config import RATE, key, values
 from sp00ky_core.plugins.hookspecs import deferred, hookspec
-from sp00ky_core.ports import Extension, ExtensionContext, Finding, Service, Table
+from sp00ky_core.ports import Extension, ExtensionContext, Finding, Gauge, Service, Table
 from sp00ky_webhooks.api import Webhooks
 from sp00ky_webhooks.model import Endpoint
 from sp00ky_webhooks.tables import ENDPOINTS, EVENTS, SUBSCRIPTIONS
@@ -102,6 +102,11 @@ class WebhooksExtension:
         """Say what is wrong, for ``check``."""
         asking = import_module("sp00ky_webhooks.service").findings(Webhooks(context))
         return cast("list[Finding]", await asking)
+
+    async def metrics(self, context: ExtensionContext) -> Sequence[Gauge]:
+        """Count the endpoints that fail, for ``/metrics``."""
+        asking = import_module("sp00ky_webhooks.service").metrics(Webhooks(context))
+        return cast("Sequence[Gauge]", await asking)
 
     async def retention(self, context: ExtensionContext) -> int:
         """Delete some events that are older than they are kept."""

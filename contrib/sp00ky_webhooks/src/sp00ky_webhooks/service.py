@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import attrs
 
 from sp00ky_core.errors import ConfigError
-from sp00ky_core.ports import Finding
+from sp00ky_core.ports import ExtensionTransaction, Finding, Gauge, Is
 from sp00ky_webhooks.api import Webhooks
+from sp00ky_webhooks.tables import ENDPOINTS
 
-__all__ = ["Disabler", "findings"]
+__all__ = ["Disabler", "findings", "metrics"]
+
+FAILING_FOR = timedelta(hours=1)
+"""How long an endpoint has done nothing but fail until it counts: its owner's deploy is over by then."""
+
+MOST_COUNTED = 10_000
+"""Endpoints that fail and are counted."""
 
 EVERY = 60.0
 """Seconds between two looks."""
@@ -52,3 +61,15 @@ async def findings(webhooks: Webhooks) -> list[Finding]:
         fix = "give it a table of its own: `method.table`"
         found.append(Finding.stopping(subject, problem, follows, fix))
     return found
+
+
+async def metrics(webhooks: Webhooks) -> list[Gauge]:
+    """Count the endpoints that fail."""
+
+    async def work(tx: ExtensionTransaction) -> int:
+        where = [Is("failing_since", "<", tx.now - FAILING_FOR), Is("enabled", "=", 1)]
+        return len(await tx.select(ENDPOINTS, where, columns=("id",), limit=MOST_COUNTED))
+
+    count = 0 if webhooks.options.endpoints else await webhooks.context.read(work)
+    text = "Endpoints that have done nothing but fail for over an hour, and aren't disabled."
+    return [Gauge(name="sp00ky_endpoints_failing", text=text, values={"": count})]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from sp00ky_core import hookimpl
 from sp00ky_core.plugins.hookspecs import hookspec
-from sp00ky_core.ports import ActOptions, ExtensionContext, Finding, Service, Table
+from sp00ky_core.ports import ActOptions, ExtensionContext, Finding, Gauge, Service, Table
 from sp00ky_workflows.api.records import BatchRecord, WorkflowRecord
 from sp00ky_workflows.api.workflows import Workflows
 from sp00ky_workflows.calls import problem_of
 from sp00ky_workflows.errors import WorkflowInvalid
 from sp00ky_workflows.model.file import read_workflow
-from sp00ky_workflows.service.in_flight import in_flight
+from sp00ky_workflows.service.in_flight import in_flight, metrics
 from sp00ky_workflows.service.retention import prune
 from sp00ky_workflows.tables import TABLES
 
@@ -72,6 +72,10 @@ class WorkflowsExtension:
                 said = left_out.get(name, missing), "it starts by hand alone", fix
             found.append(Finding.warning(f"workflows.{name}", *said))
         return found
+
+    async def metrics(self, context: ExtensionContext) -> Sequence[Gauge]:
+        """See ``GivesMetrics.metrics``."""
+        return await context.read(metrics)
 
     async def retention(self, context: ExtensionContext) -> int:
         """See ``Extension.retention``."""

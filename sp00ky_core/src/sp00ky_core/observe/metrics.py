@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
@@ -16,7 +16,7 @@ import attrs
 
 from sp00ky_core.errors import MetricsMissing, Sp00kyError
 from sp00ky_core.observe.rates import Counters
-from sp00ky_core.ports import BackendStats
+from sp00ky_core.ports import BackendStats, Gauge
 from sp00ky_core.stores.named_jobs import NamedJobs, StoreUser
 
 __all__ = ["EXACT"]
@@ -46,15 +46,25 @@ class Measured(Protocol):
         """Jobs of each backend that it holds now."""
 
 
-class Measures:
-    """Sum up what the runners of one process count, and read the queue of their store."""
+MeasureExtensions = Callable[[], Awaitable[Sequence[Gauge]]]
+"""Measures the tables of all extensions."""
 
-    def __init__(self, jobs: NamedJobs) -> None:
-        self._jobs = jobs
+
+class Measures:
+    """Sum up what the runners of one process count, and read the queue of their store.
+
+    Args:
+        jobs: The queue.
+        extensions: Measures the tables of extensions.
+    """
+
+    def __init__(self, jobs: NamedJobs, extensions: MeasureExtensions | None = None) -> None:
+        self._jobs, self._extensions = jobs, extensions
         self._tallies: list[Counters] = []  # also of those that have stopped
         self._measured: WeakSet[Measured] = WeakSet()
         self._turn: asyncio.Lock = asyncio.Lock()
         self._stats: Mapping[str, BackendStats] = {}
+        self._gauges: Sequence[Gauge] = ()
         self._read_at = self._tried_at = float("-inf")
 
     def add(self, counters: Counters, measured: Measured) -> None:
@@ -83,14 +93,16 @@ class Measures:
             if time.monotonic() - self._tried_at > STATS_KEPT:
                 await self._read()
         age = time.monotonic() - self._read_at
-        stats = self._stats if age < STATS_TOLD else {}
-        return exposition(counters, in_flight, stats, age=age, routes=routes)
+        is_told = age < STATS_TOLD
+        stats, gauges = (self._stats, self._gauges) if is_told else ({}, ())
+        return exposition(counters, in_flight, stats, gauges, age=age, routes=routes)
 
     async def _read(self) -> None:
         with suppress(Sp00kyError, TimeoutError):
             async with asyncio.timeout(STATS_SECONDS):
                 self._stats = await self._jobs.stats(limit=EXACT)
                 self._read_at = time.monotonic()
+                self._gauges = await self._extensions() if self._extensions else ()
         self._tried_at = time.monotonic()
 
 
@@ -105,10 +117,13 @@ def refuse_unmeasured() -> None:
 class Metered(StoreUser):
     """Measure an outbox; a base of it."""
 
+    async def _measure_extensions(self) -> Sequence[Gauge]:
+        return ()
+
     @cached_property
     def measures(self) -> Measures:
         """Measure its runners and its queue."""
-        return Measures(self.jobs)
+        return Measures(self.jobs, self._measure_extensions)
 
     async def metrics(self, *, routes: bool = False) -> str:
         """Return metrics of its runners in this process and of the whole queue, as Prometheus reads them.

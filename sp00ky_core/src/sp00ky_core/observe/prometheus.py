@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from sp00ky_core.observe.rates import COUNT, FIRST_BUCKET, SECONDS, Counters
-from sp00ky_core.ports import BUCKETS, COARSE_BOUNDS, BackendStats, coarse_buckets
+from sp00ky_core.ports import BUCKETS, COARSE_BOUNDS, BackendStats, Gauge, coarse_buckets
 
 STATUSES = ("pending", "processing", "success", "failed")
 BOUNDS = (*map(str, COARSE_BOUNDS), "+Inf")
@@ -26,6 +26,7 @@ def exposition(
     counters: Counters,
     in_flight: Mapping[str, int],
     stats: Mapping[str, BackendStats],
+    gauges: Sequence[Gauge] = (),
     *,
     age: float = 0.0,
     routes: bool = False,
@@ -36,11 +37,17 @@ def exposition(
         counters: What this process has counted.
         in_flight: Attempts that it makes now, by backend.
         stats: The queue as it was read last; empty: it can't be read.
+        gauges: Of extensions, read with it.
         age: How long ago that was, in seconds.
         routes: Label attempts with their route, too.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families([*_counted(counters, in_flight, routes=routes), *_queue(stats, age)]))
+    families = [
+        *_counted(counters, in_flight, routes=routes),
+        *_queue(stats, age),
+        *map(_of_extension, gauges),
+    ]
+    registry.register(_Families(families))
     return generate_latest(registry).decode()
 
 
@@ -102,6 +109,14 @@ def _queue(stats: Mapping[str, BackendStats], age: float) -> Iterator[Metric]:
     }
     for name, (text, number) in numbers.items():
         yield _gauge(name, text, {backend: float(number(stat)) for backend, stat in stats.items()})
+
+
+def _of_extension(gauge: Gauge) -> Metric:
+    labels = [gauge.label] if gauge.label else []
+    family = GaugeMetricFamily(gauge.name, gauge.text, labels=labels)
+    for value, number in gauge.values.items():
+        family.add_metric([value] if labels else [], number)
+    return family
 
 
 def _gauge(name: str, text: str, values: Mapping[str, float]) -> Metric:

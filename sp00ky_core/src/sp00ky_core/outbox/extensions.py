@@ -29,6 +29,8 @@ from sp00ky_core.ports import (
     ExtensionTransaction,
     Finding,
     FollowsJobs,
+    Gauge,
+    GivesMetrics,
     Is,
     JobQuery,
     KeyedJob,
@@ -311,6 +313,16 @@ class Extensions:
         """Delete the rows that name jobs."""
         for one, context in self._able(FollowsJobs):
             await one.forget(context, job_ids)
+
+    async def metrics(self) -> list[Gauge]:
+        """Return the numbers of those that give some; one that can't say them now says none."""
+        gauges = list[Gauge]()
+        for one, context in self._able(GivesMetrics):
+            try:
+                gauges += await one.metrics(context)
+            except Exception as error:  # noqa: BLE001  # a stranger's code
+                logger.debug("%s can't be measured: %s", type(one).__name__, error)
+        return gauges
 
     def _able(self, ability: type[A]) -> Iterator[tuple[A, Context]]:
         for name, extension in self.plugins.extensions.items():

@@ -28,6 +28,7 @@ from sp00ky_core.ports import (
     ExtensionTransport,
     Finding,
     FindsExtensions,
+    Gauge,
     MigrationStep,
     PreparedTransport,
     RunnerState,
@@ -103,6 +104,9 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
         found += await self.extensions.findings(are_migrated=is_migrated)
         found.sort(key=lambda one: one.place)
         return found if any(one.stops_jobs for one in found) else [*found, *await self.other_services()]
+
+    async def _measure_extensions(self) -> list[Gauge]:
+        return await self.extensions.metrics()
 
     async def other_services(self) -> list[Finding]:
         """Find tables of this service that a live runner of another one serves."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, runtime_checkable
 
+import attrs
+
 from sp00ky_core.config.model import TopRetentionConfig
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.state_machine import Transition
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import click  # applications that only enqueue don't load it
 
 __all__ = ["ActRecord", "Extension", "ExtensionContext", "ExtensionJobs", "FollowsJobs"]
+__all__ += ["Gauge", "GivesMetrics"]
 __all__ += ["Service", "SyncsFile"]
 
 T = TypeVar("T")
@@ -261,3 +264,28 @@ class FollowsJobs(Protocol):
 
     async def forget(self, context: ExtensionContext, job_ids: Sequence[str]) -> None:
         """Delete those rows."""
+
+
+@attrs.frozen(kw_only=True)
+class Gauge:
+    """A number of an extension's tables, as ``/metrics`` shows it.
+
+    Attributes:
+        name: ``sp00ky_`` and what it counts, with its unit.
+        text: What it means, in a sentence.
+        label: Tells its values apart; empty: there is one.
+        values: By the label's values; under an empty key where there is no label.
+    """
+
+    name: str
+    text: str
+    label: str = ""
+    values: Mapping[str, float]
+
+
+@runtime_checkable
+class GivesMetrics(Protocol):
+    """An extension whose rows are counted in ``/metrics``: an ability beside ``Extension``."""
+
+    async def metrics(self, context: ExtensionContext) -> Sequence[Gauge]:
+        """Measure its tables: the same from every process. It reads little, by an index."""

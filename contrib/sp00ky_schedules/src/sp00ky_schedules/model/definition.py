@@ -43,6 +43,18 @@ def is_due(stored: StoredSchedule, now: datetime) -> bool:
     return not can_not_fire(stored) and stored.next_fire_at is not None and stored.next_fire_at <= now
 
 
+LATE_AFTER = timedelta(seconds=60)
+"""How late a fire is until it is a problem: a slow query and a runner's restart take less."""
+
+
+def late_by(stored: StoredSchedule, now: datetime) -> timedelta | None:
+    """Return how long a fire has been overdue, beyond what is usual; None: it isn't."""
+    at = stored.next_fire_at
+    if can_not_fire(stored) or at is None or now - at < LATE_AFTER:
+        return None
+    return now - at
+
+
 def brought_back(stored: StoredSchedule, definition: ScheduleConfig, now: datetime) -> StoredSchedule | None:
     """Return the row with the next fire computed from now, where the stored one is too far ahead.
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sp00ky_core.ports import ExtensionTransaction, Finding, Is
+from sp00ky_core.ports import ExtensionTransaction, Finding, Gauge, Is
 from sp00ky_workflows.calls import problem_of
 from sp00ky_workflows.model.graph import StepStatus, read_step
 from sp00ky_workflows.tables import STEPS, WORKFLOWS
 
-__all__ = ["HELD_FOR", "in_flight"]
+__all__ = ["HELD_FOR", "in_flight", "metrics"]
 
 HELD_FOR = timedelta(minutes=10)
 """How long a workflow is held up until it is a problem: a deploy takes some minutes."""
@@ -45,6 +45,14 @@ async def _unknown(tx: ExtensionTransaction, backends: Mapping[str, Any]) -> lis
         fix = "let them end before this is deployed, or keep the operation until they have"
         found.append(Finding.warning("workflows", problem, "they wait for a runner that knows it", fix))
     return found
+
+
+async def metrics(tx: ExtensionTransaction) -> list[Gauge]:
+    """Count the workflows that don't move."""
+    where = [Is("held_since", "!=", None), Is("held_since", "<", tx.now - HELD_FOR)]
+    count = len(await tx.select(WORKFLOWS, where, limit=MOST_READ, columns=("id",)))
+    text = "Workflows that have been held up for over 10 minutes."
+    return [Gauge(name="sp00ky_workflows_held", text=text, values={"": count})]
 
 
 async def _held(tx: ExtensionTransaction) -> list[Finding]:

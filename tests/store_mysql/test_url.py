@@ -39,10 +39,19 @@ def test_what_the_driver_gets(url: str, location: str, driver: dict[str, Any]) -
     assert "p@ss" not in repr(address)
 
 
+def test_several_servers() -> None:
+    address = address_of("mariadb://me:p%40ss@db1,db2:3307,[::1]:3308/app")
+    assert address.location == "mariadb://me@db1,db2:3307,[::1]:3308/app"
+    places = [(each["host"], each["port"], each["password"]) for each in address.drivers]
+    assert places == [("db1", 3306, "p@ss"), ("db2", 3307, "p@ss"), ("::1", 3308, "p@ss")]
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "mysql://localhost",
+        "mysql://db1,db2:x/app",
+        "mysql://db1:0/app",
         "mysql://localhost/",
         "mysql://localhost/a/b",
         "mysql://me:p@ss@localhost/app",

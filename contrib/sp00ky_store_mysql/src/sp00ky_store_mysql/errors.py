@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable
 
-__all__ = ["is_conflict", "is_full", "translated"]
+__all__ = ["READ_ONLY", "is_conflict", "is_full", "is_read_only", "translated"]
 
 REFUSED = frozenset(
     {1048, 1062, 1153, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 3140, 3819, 4025}
 )
 """Numbers of errors by which a row is refused: a value that can't be, or is too long, a constraint, a
 SIGNAL."""
+
+
+READ_ONLY = "the server is read-only, as a replica is"
+
+OUTAGES = {
+    1047: "the node takes no work, as it is out of its cluster's quorum or still joins it",
+    1290: READ_ONLY,
+    1836: READ_ONLY,
+}
+"""What is said instead of the server's words; Galera's for 1047 are "WSREP has not yet prepared node"."""
 
 
 def code_of(error: BaseException) -> int:
@@ -27,6 +37,11 @@ def is_conflict(error: BaseException) -> bool:
     That is a row (1020), or a table that a migration has made or altered (1412).
     """
     return code_of(error) in {1213, 1020, 1412}
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether the server takes no writes: it is a replica, or is being replaced."""
+    return OUTAGES.get(code_of(error)) == READ_ONLY
 
 
 def is_full(error: BaseException) -> bool:
@@ -46,7 +61,7 @@ def translated(error: Exception, store: str) -> Exception:
     code, names = code_of(error), {each.__name__ for each in type(error).__mro__}
     unsaid = "there is no answer" if isinstance(error, TimeoutError) else repr(error)
     said = str(error.args[-1] if error.args else "") or unsaid
-    problem = said.splitlines()[0][:500]
+    problem = OUTAGES.get(code, said.splitlines()[0][:500])
     if code in REFUSED or isinstance(error, UnicodeEncodeError) or "IntegrityError" in names:
         return RowRefused(store=store, problem=problem)
     if code in {1146, 1054}:  # a table, a column

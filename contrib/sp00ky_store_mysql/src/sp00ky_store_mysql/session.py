@@ -10,10 +10,10 @@ from typing import Any
 
 from asyncmy.converters import escape_string
 
-from sp00ky_core.errors import RowRefused, StoreError
+from sp00ky_core.errors import RowRefused, StoreError, StoreUnavailable
 from sp00ky_core.stores.transactional import AsyncSession
 from sp00ky_store_mysql.dialect import COLLATIONS, MysqlDialect
-from sp00ky_store_mysql.errors import is_full
+from sp00ky_store_mysql.errors import READ_ONLY, is_full
 
 __all__ = ["PATIENCE", "SILENCE", "MysqlSession", "collation_of"]
 
@@ -50,11 +50,19 @@ class MysqlSession(MysqlDialect, AsyncSession):
 
     Attributes:
         thread: What the server has for it, and whence it was reached; on the store's own connections.
-        another: Opens another connection like it.
+        another: Opens another connection like it, to the same server.
     """
 
     thread: Sequence[Any]
     another: Callable[[], Awaitable[MysqlSession]]
+
+    async def refuse_unfit(self) -> None:
+        """Raise where another server is to be asked: this one takes no writes, or no work at all."""
+        await self.execute("START TRANSACTION")
+        ((read_only,),), _ = await self.execute("SELECT @@global.read_only")
+        await self.execute("ROLLBACK")
+        if read_only:
+            raise StoreUnavailable(store="the server", problem=READ_ONLY)
 
     async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> int:
         """See ``SqlSession.execute_many``: a row that is too long costs no connection."""

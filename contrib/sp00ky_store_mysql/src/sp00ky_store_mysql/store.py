@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, ClassVar
@@ -12,10 +12,11 @@ import attrs
 from asyncmy.connection import Connection
 from asyncmy.constants import CLIENT
 
+from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
 from sp00ky_core.stores.transactional import Access, AsyncLane, InLanes, Session, TransactionalStore
 from sp00ky_store_mysql.callers import callers_session
-from sp00ky_store_mysql.errors import is_conflict, translated
+from sp00ky_store_mysql.errors import is_conflict, is_read_only, translated
 from sp00ky_store_mysql.session import PATIENCE, SILENCE, MysqlSession, collation_of
 from sp00ky_store_mysql.url import address_of
 
@@ -54,8 +55,9 @@ class MysqlStore(InLanes, TransactionalStore):
     def __init__(self, options: StoreOptions) -> None:
         super().__init__(options)
         self._address = address_of(options.url)
+        self._drivers: Sequence[Mapping[str, Any]] = self._address.drivers
         reader = partial(self._connect, "REPEATABLE READ")
-        lane = partial(AsyncLane, conflicts=is_conflict, doubted_after=SILENCE)
+        lane = partial(AsyncLane, conflicts=is_conflict, unfit=is_read_only, doubted_after=SILENCE)
         self.lanes = {
             Access.READ: lane(reader, BEGIN_READ, size=2),
             Access.QUERY: lane(reader, BEGIN_READ),
@@ -96,17 +98,31 @@ class MysqlStore(InLanes, TransactionalStore):
         return translated(error, self.location)
 
     async def _connect(self, isolation: str = "READ COMMITTED") -> MysqlSession:
+        """Connect to the first server that takes work; one that takes none is asked last from then on."""
+        *others, last = self._drivers
+        for driver in others:
+            try:
+                return await self._connect_to(driver, isolation)
+            except Exception as error:
+                if not isinstance(self.translate(error), StoreUnavailable):
+                    raise
+            self._drivers = sorted(self._drivers, key=driver.__eq__)
+        return await self._connect_to(last, isolation)
+
+    async def _connect_to(self, driver: Mapping[str, Any], isolation: str) -> MysqlSession:
         options = {"autocommit": True, "charset": "utf8mb4", "client_flag": CLIENT.FOUND_ROWS}
-        connection = Connection(**self._address.driver, **options)  # type: ignore[no-untyped-call]
+        connection = Connection(**driver, **options)  # type: ignore[no-untyped-call]
         try:
             async with asyncio.timeout(PATIENCE):
                 await connection.connect()
                 session = MysqlSession(connection, self.translate)
                 session.collation = collation_of(connection.get_server_info(), self.location)
-                session.another = self._connect
+                session.another = partial(self._connect_to, driver, isolation)
                 await session.execute(SETTINGS)
                 await session.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}")
                 (session.thread,), _ = await session.execute(OWN_THREAD)
+                if len(self._drivers) > 1:
+                    await session.refuse_unfit()
         except BaseException as error:
             connection.close()
             if isinstance(error, RuntimeError):  # on uvloop, of a socket that the server closes at once

@@ -182,6 +182,8 @@ class AsyncLane:
         begin: The statement that begins a transaction.
         size: How many connections there are, at most.
         conflicts: Whether what was raised is that others were in the way: the work is done again.
+        unfit: Whether what was raised is that another server is to be asked by now: the connection is
+            closed.
         doubted_after: Seconds after which a transaction's server is asked whether it is at work, again and
             again; where it isn't, the connection has fallen silent: ``TimeoutError``. To begin and to roll
             back takes no longer. None: however long it takes, it is waited for.
@@ -191,6 +193,7 @@ class AsyncLane:
     _begin: str
     _size: int = attrs.field(default=1, kw_only=True)
     _conflicts: Callable[[Exception], bool] = attrs.field(default=lambda error: False, kw_only=True)
+    _unfit: Callable[[BaseException], bool] = attrs.field(default=lambda error: False, kw_only=True)
     _doubted_after: float | None = attrs.field(default=None, kw_only=True)
     _idle: list[DriverSession] = attrs.field(factory=list, init=False)
     _free: asyncio.Semaphore = attrs.field(init=False)
@@ -227,8 +230,8 @@ class AsyncLane:
             async with self._doubted(session):
                 result = await work(session)
                 await session.execute("COMMIT")
-        except BaseException:
-            await self._roll_back(session)
+        except BaseException as error:
+            await (self._give_up if self._unfit(error) else self._roll_back)(session)
             raise
         self._idle.append(session)
         return result

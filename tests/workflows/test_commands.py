@@ -64,6 +64,24 @@ def test_a_workflow_is_triggered_shown_killed_and_retried(file: Path) -> None:
     assert isinstance(sp00ky(file, "workflows", "trigger", "deploy", "{").exception, PayloadNotJson)
 
 
+def test_many_are_retried_by_what_failed_in_them(file: Path) -> None:
+    done(file, "migrate")
+    ids = [done(file, "workflows", "trigger", "deploy").strip() for _ in range(3)]
+    for one in ids:
+        done(file, "workflows", "kill", one)
+    (file.parent / "fixed.json").write_text('{"n": 1}')
+    chosen = ("workflows", "retry", "--status", "killed", "--name", "deploy")
+    assert "would go on: 3" in done(file, *chosen, "--dry-run")
+    asked = sp00ky(file, *chosen)
+    assert (asked.exit_code, "add --yes" in asked.output) == (2, True)
+    wrong = sp00ky(file, *chosen, "--payload", f"@{file.parent / 'fixed.json'}", "--yes")
+    assert (wrong.exit_code, "no step of it has failed" in wrong.output) == (1, True)
+    assert "go on: 3 of 3" in done(file, *chosen, "--yes")
+    assert "go on: 0 of 0" in done(file, *chosen, "--yes")
+    assert sp00ky(file, "workflows", "retry").exit_code == 2
+    assert sp00ky(file, "workflows", "retry", ids[0], "--status", "failed").exit_code == 2
+
+
 async def batch(file: Path) -> None:
     plugins = load_plugins()
     outbox = Outbox.open(load_config(file, plugins=plugins), plugins=plugins)

@@ -29,9 +29,11 @@ from tests.workflows.test_running import (
 from tests.workflows.test_steering import (
     test_a_kill_ends_what_is_pending,
     test_a_rerun_is_another_workflow,
+    test_a_retry_before_the_deadline_and_a_rerun_keep_it,
     test_a_retry_goes_on_where_it_failed,
     test_a_retry_of_the_job_lets_its_workflow_go_on,
     test_an_undone_workflow_can_be_done_again,
+    test_many_go_on_with_a_corrected_payload,
 )
 
 __all__ = ["database", "schema", "server", "sql", "url"]
@@ -42,6 +44,7 @@ __all__ += [
     "test_a_failed_item_fails_its_step",
     "test_a_kill_ends_what_is_pending",
     "test_a_rerun_is_another_workflow",
+    "test_a_retry_before_the_deadline_and_a_rerun_keep_it",
     "test_a_retry_goes_on_where_it_failed",
     "test_a_retry_of_the_job_lets_its_workflow_go_on",
     "test_a_step_is_done_for_each_item_of_a_result",
@@ -49,6 +52,7 @@ __all__ += [
     "test_an_undone_workflow_can_be_done_again",
     "test_each_workflow_is_found_however_many_are_of_one_instant",
     "test_failures_have_a_callback_of_their_own",
+    "test_many_go_on_with_a_corrected_payload",
     "test_one_may_wait_for_what_has_succeeded_and_for_what_is_pending",
     "test_several_may_add_until_it_is_closed",
     "test_text_that_a_job_answered_is_read_as_json",

@@ -3,6 +3,7 @@
 from sp00ky_workflows.api.batches import Batch, Batches
 from sp00ky_workflows.api.draft import StepRef, item
 from sp00ky_workflows.api.records import BatchRecord, StepRecord, WorkflowRecord
+from sp00ky_workflows.api.steering import RetryResult
 from sp00ky_workflows.api.workflows import NewWorkflow, Workflows
 from sp00ky_workflows.errors import (
     BatchClosed,
@@ -14,6 +15,6 @@ from sp00ky_workflows.errors import (
 from sp00ky_workflows.model.graph import OnFailure, StepStatus, WorkflowStatus
 
 __all__ = ["Batch", "BatchClosed", "BatchRecord", "Batches", "NewWorkflow", "OnFailure", "StepRecord"]
-__all__ += ["StepRef"]
+__all__ += ["RetryResult", "StepRef"]
 __all__ += ["StepStatus", "UnknownBatch", "UnknownWorkflow", "WorkflowInvalid", "WorkflowRecord"]
 __all__ += ["WorkflowStatus", "WorkflowStopped", "Workflows", "item"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +11,9 @@ import click
 
 from sp00ky_core import Outbox
 from sp00ky_core.cli.command import as_json, command, flag, option, with_settings
-from sp00ky_core.cli.options import act_options, limit_option, read_payload
-from sp00ky_core.cli.output import aligned, moment, show, show_list
+from sp00ky_core.cli.logs import say
+from sp00ky_core.cli.options import act_options, how_options, limit_option, read_payload
+from sp00ky_core.cli.output import aligned, is_terminal, moment, show, show_list
 from sp00ky_core.outbox.queries import json_of
 from sp00ky_workflows.api.records import BatchRecord, StepRecord, WorkflowRecord
 from sp00ky_workflows.api.workflows import Workflows
@@ -20,6 +22,7 @@ from sp00ky_workflows.model.graph import WorkflowStatus
 __all__ = ["batches", "workflows"]
 
 WORKFLOW, BATCH = click.argument("workflow"), click.argument("batch")
+ENDS = [status.value for status in WorkflowStatus if status not in ("running", "success")]
 STATUSES = click.Choice([status.value for status in WorkflowStatus])
 COLUMNS = (
     "id",
@@ -122,13 +125,54 @@ async def kill(outbox: Outbox, *, workflow: str, **act: Any) -> None:
     click.echo(_line(await outbox.extension(Workflows).kill(workflow, **act)))
 
 
-@command(workflows, name="retry", short_help="Have a workflow go on that has failed.")
-@WORKFLOW
+@command(workflows, name="retry", short_help="Have workflows go on that have failed.")
+@click.argument("workflow", required=False)
 @option("--from", "A step that is done again, with all that depends on it.", name="from_step")
-@act_options
-async def retry(outbox: Outbox, *, workflow: str, **act: Any) -> None:
-    """Have the WORKFLOW go on: what has failed, and what wasn't done, is done again."""
-    click.echo(_line(await outbox.extension(Workflows).retry(workflow, **act)))
+@option("--payload", "Of what failed, or of --from, instead: JSON, @FILE or -.", metavar="PAYLOAD")
+@option("--status", "All that have ended so.", type=click.Choice(ENDS))
+@option("--failed-step", "All in which this step failed first.", metavar="STEP")
+@option("--name", "All of one name.")
+@option("--limit", "At most so many, the newest.", type=click.IntRange(1))
+@how_options
+async def retry(
+    outbox: Outbox, *, workflow: str | None, from_step: str | None, payload: str | None, **given: Any
+) -> None:
+    """Have the WORKFLOW go on, or all that --status, --failed-step and --name choose.
+
+    What has failed, and what wasn't done, is done again. Of many their number is shown and asked for first;
+    without a terminal, give --yes. Exit 1 if some don't go on.
+    """
+    api = outbox.extension(Workflows)
+    document = None if payload is None else read_payload(payload, "--payload")
+    act = {name: given.pop(name) for name in ("reason", "actor")}
+    yes, dry_run = given.pop("yes"), given.pop("dry_run")
+    is_chosen = any(given[name] for name in ("status", "failed_step", "name"))
+    if workflow is not None:
+        if is_chosen or dry_run or given["limit"]:
+            raise click.UsageError("--status, --failed-step, --name, --limit and --dry-run go without an ID")
+        click.echo(_line(await api.retry(workflow, from_step, payload=document, **act)))
+        return
+    if not is_chosen or from_step:
+        raise click.UsageError("name a WORKFLOW, or choose by --status, --failed-step or --name, not --from")
+    chosen = {**given, "status": given["status"] or WorkflowStatus.FAILED}
+    if not yes or dry_run:
+        counted = await api.retry_many(**chosen, dry_run=True)
+        if dry_run or not _is_wanted(counted.matched):
+            show(json_of(counted), [f"would go on: {counted.matched}"])
+            raise SystemExit(0 if dry_run else 1)
+    result = await api.retry_many(**chosen, payload=document, **act)
+    show(json_of(result), [f"go on: {result.done} of {result.matched}"])
+    if result.refused:
+        say(f"refused: {result.refused}; the first: {result.problem}")
+        raise SystemExit(1)
+
+
+def _is_wanted(count: int) -> bool:
+    """Ask on the terminal. Raises ``click.UsageError`` where there is none to ask on."""
+    number = "1 workflow" if count == 1 else f"{count:,} workflows"
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise click.UsageError(f"{number} would go on, and nothing was done: add --yes to do it")
+    return click.confirm(f"{number} will go on. Go on?", err=True)
 
 
 @command(workflows, name="rerun", short_help="Start a workflow once more, from the beginning.")

@@ -46,6 +46,7 @@ WORKFLOWS = Table(
         Column("documents", Kind.JSON),
         Column("held", Kind.TEXT, length=500),
         Column("held_since", Kind.INSTANT),
+        Column("deadline_s", Kind.REAL),
     ),
     ("id",),
     (

@@ -12,7 +12,7 @@ from typing import Any, Self, Unpack
 
 import attrs
 
-from sp00ky_core.encoding.json_bytes import encode, json_value
+from sp00ky_core.encoding.json_bytes import Payload, encode, json_value
 from sp00ky_core.error_texts import nearest
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.outbox.enqueue import Transaction, check_given
@@ -39,7 +39,7 @@ from sp00ky_workflows.api.records import (
     step_record,
     workflow_record,
 )
-from sp00ky_workflows.api.steering import kill, retry
+from sp00ky_workflows.api.steering import RetryResult, before, kill, matching, retry, retry_many
 from sp00ky_workflows.calls import as_upstream, problem_of
 from sp00ky_workflows.errors import UnknownWorkflow, WorkflowInvalid
 from sp00ky_workflows.model.advance import StepState
@@ -55,6 +55,9 @@ Deadline = datetime | timedelta | float | None
 
 WATCHED = 0.5
 """Seconds between two looks at a workflow that is watched."""
+
+EACH = 100
+"""Retries of workflows after which the audit says how far they came."""
 
 
 class NewWorkflow(Draft):
@@ -109,7 +112,7 @@ class NewWorkflow(Draft):
             "name": self.name,
             "definition": graph.text,
             "input": None if self._input is None else encode(self._input).decode(),
-            "deadline": self._deadline,
+            **self._until(),
             "documents": encode(self._documents(graph)).decode(),
             **columns,
         }
@@ -129,6 +132,11 @@ class NewWorkflow(Draft):
         advance.steps.add(states)
         await advance.go_on(ready=[state for state in states if not state.waits_for])
         await tx.insert(WORKFLOWS, [row])
+
+    def _until(self) -> Row:
+        """Say when it has to have ended, and how long it has: a retry after that gets as long again."""
+        left = None if self._deadline is None else (self._deadline - datetime.now(UTC)).total_seconds()
+        return {"deadline": self._deadline, "deadline_s": left}
 
     def _check_graph(self, graph: Graph) -> None:
         backends = self._context.backends
@@ -227,11 +235,11 @@ class Workflows:
         """List workflows without their steps, newest first; ``after`` is the id of the last one before."""
         asked = {"name": name, "status": status and WorkflowStatus(status).value}
         where: list[Where] = [Is(column, "=", value) for column, value in asked.items() if value]
-        where += [Is("id", "<", after)] if after else []
 
         async def work(tx: ExtensionTransaction) -> Sequence[WorkflowRecord]:
+            met = [*where, *(before(await found(tx, after)) if after else [])]
             options: Any = {"order": ("-created_at", "-id"), "limit": limit, "columns": WITHOUT_DEFINITION}
-            return [workflow_record(row) for row in await tx.select(WORKFLOWS, where, **options)]
+            return [workflow_record(row) for row in await tx.select(WORKFLOWS, met, **options)]
 
         return await self._context.read(work)
 
@@ -263,24 +271,66 @@ class Workflows:
         return await self.get(workflow_id)
 
     async def retry(
-        self, workflow_id: str, from_step: str | None = None, **act: Unpack[ActOptions]
+        self,
+        workflow_id: str,
+        from_step: str | None = None,
+        *,
+        payload: Payload | None = None,
+        **act: Unpack[ActOptions],
     ) -> WorkflowRecord:
         """Have a workflow that didn't succeed go on: what failed, and what wasn't done, is done again.
 
         Args:
             workflow_id: Its id.
             from_step: This step is done again too, and all that depends on it; for one that succeeded.
+            payload: Of that step, or of the one that failed first, instead of its own.
             **act: Why, and who does it, for the audit.
 
         Raises:
             UnknownWorkflow: There is none, or no such step.
             WorkflowStopped: It still runs, or succeeded and no step is named.
+            WorkflowInvalid: The payload doesn't fit.
         """
         selection = {"id": workflow_id, "from": from_step}
         async with self._context.audited("retry workflow", selection, **act) as record:
-            await retry(self._context, workflow_id, from_step)
+            await retry(self._context, workflow_id, from_step, payload)
             await record.reach(1)
         return await self.get(workflow_id)
+
+    async def retry_many(
+        self,
+        *,
+        status: WorkflowStatus | str = WorkflowStatus.FAILED,
+        failed_step: str | None = None,
+        name: str | None = None,
+        limit: int | None = None,
+        payload: Payload | None = None,
+        dry_run: bool = False,
+        **act: Unpack[ActOptions],
+    ) -> RetryResult:
+        """Have all workflows go on that have ended so: those that are there now, each once.
+
+        Args:
+            status: Theirs.
+            failed_step: The step that failed first in them.
+            name: Theirs.
+            limit: At most so many, the newest; None: all.
+            payload: Of the step that failed first, instead of its own.
+            dry_run: Only count them.
+            **act: Why, and who does it, for the audit.
+        """
+        asked: dict[str, Any] = {"failed_step": failed_step, "name": name}
+        asked["status"] = WorkflowStatus(status).value
+        ids = (await matching(self._context, **asked))[:limit]
+        result = RetryResult(matched=len(ids))
+        if dry_run or not ids:
+            return result
+        async with self._context.audited("retry workflows", {**asked, "limit": limit}, **act) as record:
+            async for result in retry_many(self._context, ids, payload):
+                if not result.done % EACH:
+                    await record.reach(result.done)
+            await record.reach(result.done)
+        return result
 
     async def rerun(self, workflow_id: str, **act: Unpack[ActOptions]) -> WorkflowRecord:
         """Make a new workflow of the same steps and input. Raises ``UnknownWorkflow``."""
@@ -290,7 +340,7 @@ class Workflows:
 
         row = await self._context.read(work)
         old = workflow_record(row)
-        new = NewWorkflow(self._context, old.name, old.input)
+        new = NewWorkflow(self._context, old.name, old.input, deadline=row["deadline_s"])
         return await self._started(new, read_graph(row["definition"]), "rerun workflow", **act)
 
     async def trigger(

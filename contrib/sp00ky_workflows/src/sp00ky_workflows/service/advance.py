@@ -50,7 +50,7 @@ class Advance:
         tx: The transaction.
         context: The extension's.
         apart: Find out which jobs the database refuses: these steps fail, the others begin.
-        is_new: A step that can't begin is an error, for its workflow is being made.
+        is_new: A step that can't begin is an error, for somebody is just asking for it.
         ending: Workflows that may have ended.
         left: Workflows with steps that could have begun, and were too many for this transaction.
         steps: Those that are known.

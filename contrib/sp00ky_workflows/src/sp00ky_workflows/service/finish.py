@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import cast
 
 from sp00ky_core.ports import ExtensionTransaction, Is, Row
 from sp00ky_core.stores.ids import chunks
@@ -113,16 +115,24 @@ async def _failed(advance: Advance, row: Row) -> WorkflowStatus | None:
     return None
 
 
+def _deadline(row: Row, now: datetime) -> datetime | None:
+    """Return when a workflow that goes on has to have ended: as before, or in as long as it had then."""
+    if row["deadline"] is not None and row["deadline"] > now:
+        return cast("datetime", row["deadline"])
+    return None if row["deadline_s"] is None else now + timedelta(seconds=row["deadline_s"])
+
+
 async def begin_again(
     advance: Advance, workflow_id: str, first: Collection[str], chosen: Collection[str] = ()
 ) -> None:
-    """Have a workflow run again, from some of its steps."""
+    """Have a workflow run again, from some of its steps; a deadline that is over begins anew."""
     tx, own = advance.tx, Is("workflow_id", "=", workflow_id)
     states = {state.step.name: state for state in await advance.steps.read(own)}
     where = [Is("id", "=", workflow_id)]
-    (row,) = await tx.select(WORKFLOWS, where, columns=("revision", "status"))
-    new = {"status": "running", "failed_step": None, "ended_at": None, "deadline": None}
-    met = [*where, *(Is(name, "=", value) for name, value in row.items())]
+    columns = ("revision", "status", "deadline", "deadline_s")
+    (row,) = await tx.select(WORKFLOWS, where, columns=columns)
+    new = {"status": "running", "failed_step": None, "ended_at": None, "deadline": _deadline(row, tx.now)}
+    met = [*where, *(Is(name, "=", row[name]) for name in ("revision", "status"))]
     if not await tx.update(WORKFLOWS, met, new | {"revision": row["revision"] + 1}):
         raise Beaten
     again = begun_again(states, first, chosen)

@@ -18,6 +18,11 @@ from tests.workflows.test_missed import (
 from tests.workflows.test_more_steps import (
     test_one_may_wait_for_what_has_succeeded_and_for_what_is_pending,
 )
+from tests.workflows.test_once import (
+    test_a_list_goes_on_after_any_id,
+    test_an_id_given_twice_is_one_workflow,
+    test_many_at_once_make_one,
+)
 from tests.workflows.test_running import (
     test_a_deadline_ends_a_workflow_and_its_jobs,
     test_a_diamond_gets_the_results_of_what_it_waits_for,
@@ -43,15 +48,18 @@ __all__ += [
     "test_a_diamond_gets_the_results_of_what_it_waits_for",
     "test_a_failed_item_fails_its_step",
     "test_a_kill_ends_what_is_pending",
+    "test_a_list_goes_on_after_any_id",
     "test_a_rerun_is_another_workflow",
     "test_a_retry_before_the_deadline_and_a_rerun_keep_it",
     "test_a_retry_goes_on_where_it_failed",
     "test_a_retry_of_the_job_lets_its_workflow_go_on",
     "test_a_step_is_done_for_each_item_of_a_result",
     "test_a_step_that_failed_without_a_job_stops_no_search",
+    "test_an_id_given_twice_is_one_workflow",
     "test_an_undone_workflow_can_be_done_again",
     "test_each_workflow_is_found_however_many_are_of_one_instant",
     "test_failures_have_a_callback_of_their_own",
+    "test_many_at_once_make_one",
     "test_many_go_on_with_a_corrected_payload",
     "test_one_may_wait_for_what_has_succeeded_and_for_what_is_pending",
     "test_several_may_add_until_it_is_closed",

@@ -11,6 +11,7 @@ from sp00ky_workflows.model.graph import StepStatus
 
 __all__ = [
     "BATCHES",
+    "ID",
     "PART",
     "PARTS",
     "PREFIX",

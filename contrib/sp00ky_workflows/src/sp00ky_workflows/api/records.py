@@ -49,7 +49,7 @@ class WorkflowRecord:
     """A workflow that was created.
 
     Attributes:
-        id: Its id; later ones are greater.
+        id: Its id: ours, of which later ones are greater, or its maker's.
         name: Its name.
         input: What it was given.
         status: Its status.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any, Self, Unpack
 import attrs
 
 from sp00ky_core.encoding.json_bytes import Payload, encode, json_value
-from sp00ky_core.error_texts import nearest
+from sp00ky_core.error_texts import nearest, shown
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.outbox.enqueue import Transaction, check_given
 from sp00ky_core.ports import (
@@ -46,7 +47,8 @@ from sp00ky_workflows.model.advance import StepState
 from sp00ky_workflows.model.file import read_workflow
 from sp00ky_workflows.model.graph import Graph, OnFailure, WorkflowStatus, read_graph
 from sp00ky_workflows.service.advance import Advance
-from sp00ky_workflows.tables import STEPS, WORKFLOWS
+from sp00ky_workflows.service.transactions import redone
+from sp00ky_workflows.tables import ID, STEPS, WORKFLOWS
 
 __all__ = ["NewWorkflow", "Workflows"]
 
@@ -55,6 +57,8 @@ Deadline = datetime | timedelta | float | None
 
 WATCHED = 0.5
 """Seconds between two looks at a workflow that is watched."""
+
+_ID = re.compile(rf"[A-Za-z0-9_.:-]{{1,{ID}}}")
 
 EACH = 100
 """Retries of workflows after which the audit says how far they came."""
@@ -65,7 +69,10 @@ class NewWorkflow(Draft):
 
     Attributes:
         id: The workflow's id.
+        existed: Once it is written: a workflow of this id was there already, and nothing was written.
     """
+
+    existed: bool = False
 
     def __init__(
         self,
@@ -73,12 +80,14 @@ class NewWorkflow(Draft):
         name: str,
         given: Any = None,
         *,
+        id: str | None = None,  # noqa: A002  # as rows and files have it
         connection: CallerConnection = Transaction.OWN,
         deadline: Deadline = None,
         on_failure: OnFailure | str = OnFailure.HALT,
     ) -> None:
         super().__init__(name, on_failure)
-        self.id: str = new_key()
+        self.id: str = new_key() if id is None else _checked_id(name, id)
+        self._is_once = id is not None
         self._context, self._connection = context, check_given(connection)
         self._input = None if given is None else json_value({"input": given})["input"]
         self._deadline = instant_of(deadline)
@@ -93,16 +102,25 @@ class NewWorkflow(Draft):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None and self._is_once:
+            problem = "`id` goes with no blocking connection, which can't tell whether it is there already"
+            raise WorkflowInvalid(workflow=self.name, step="", problem=problem)
         if error is None:
             finished(self.write_to(_Joined(self._context.insert_in, self._connection), self.graph()))
 
     async def write(self, graph: Graph | None = None) -> None:
         """Write the steps, or a graph, with the jobs that wait for nothing. Raises ``WorkflowInvalid``."""
         work: Any = partial(self.write_to, graph=graph or self.graph())
+        self.existed = self._is_once and await self._context.read(self._is_there)
+        if self.existed:
+            return
         if self._connection is None:
-            await self._context.transact(work)
+            await redone(self._context, work)
         else:
             await work(_Joined(self._context.insert, self._connection))
+
+    async def _is_there(self, tx: ExtensionTransaction) -> bool:
+        return bool(await tx.select(WORKFLOWS, [Is("id", "=", self.id)], columns=("id",)))
 
     async def write_to(self, tx: Any, graph: Graph, **columns: Any) -> None:
         """Write it in a transaction of which nothing is read: what it needs is known."""
@@ -116,6 +134,10 @@ class NewWorkflow(Draft):
             "documents": encode(self._documents(graph)).decode(),
             **columns,
         }
+        if self._is_once and self._connection is None:
+            self.existed = not await tx.insert_once(WORKFLOWS, row)
+            if self.existed:
+                return
         advance = Advance(tx, self._context, is_new=True)
         made = {"revision": 1, "status": "running", "held": None, "held_since": None}
         advance.workflows[self.id] = {**row, **made}
@@ -131,7 +153,8 @@ class NewWorkflow(Draft):
         ]
         advance.steps.add(states)
         await advance.go_on(ready=[state for state in states if not state.waits_for])
-        await tx.insert(WORKFLOWS, [row])
+        if not self._is_once or self._connection is not None:
+            await tx.insert(WORKFLOWS, [row])
 
     def _until(self) -> Row:
         """Say when it has to have ended, and how long it has: a retry after that gets as long again."""
@@ -174,6 +197,13 @@ class _Joined:
         return inserted
 
 
+def _checked_id(workflow: str, given: object) -> str:
+    if not isinstance(given, str) or not _ID.fullmatch(given):
+        problem = f"{shown(given)} is no id: it has letters, digits, and _ . : -, at most {ID} of them"
+        raise WorkflowInvalid(workflow=workflow, step="", problem=problem)
+    return given
+
+
 def instant_of(deadline: Deadline) -> datetime | None:
     """Return when a deadline is."""
     if isinstance(deadline, int | float):
@@ -192,6 +222,7 @@ class Workflows:
         name: str,
         input: Any = None,  # noqa: A002  # as rows and files have it
         *,
+        id: str | None = None,  # noqa: A002
         connection: CallerConnection = Transaction.OWN,
         deadline: Deadline = None,
         on_failure: OnFailure | str = OnFailure.HALT,
@@ -204,6 +235,7 @@ class Workflows:
         Args:
             name: What it is called; many may have one name.
             input: What its steps are given.
+            id: Yours, for one that is to be made once: made again, ``existed`` says that it is there.
             connection: Yours, as of ``Outbox.run``.
             deadline: When it has to have ended, else it fails and its jobs are killed.
             on_failure: ``halt``, or ``continue-independent``: steps that don't depend on a failed one go on.
@@ -211,7 +243,7 @@ class Workflows:
         Raises:
             WorkflowInvalid: It can't be, with the step's name; nothing is written.
         """
-        options: Any = {"connection": connection, "deadline": deadline, "on_failure": on_failure}
+        options: Any = {"id": id, "connection": connection, "deadline": deadline, "on_failure": on_failure}
         return NewWorkflow(self._context, name, input, **options)
 
     async def get(self, workflow_id: str) -> WorkflowRecord:

@@ -20,7 +20,6 @@ from sp00ky_core.gate.breaker import (
     change_after,
     or_new,
 )
-from sp00ky_core.gate.route_breakers import RouteBreakers
 from sp00ky_core.job.job import Job, facts_of, named
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -51,7 +50,6 @@ class SeenBreaker:
 
     Attributes:
         backend: The backend's name.
-        routes: The breakers of its routes, which are this process's alone.
         stored: The breaker as it was last read.
         view: ... and as it is once all is written.
         noted: Events, in all.
@@ -63,11 +61,10 @@ class SeenBreaker:
     _config: BreakerConfig
     _clock: Callable[[], float]
     _poll: float  # seconds after which it is read again, whatever was known of it
-    _several_routes: bool = False
+    _closed_elsewhere: Callable[[float], None] = lambda _now: None  # another process closed it
     _log: Log = logger.log
 
     def __attrs_post_init__(self) -> None:
-        self.routes: RouteBreakers = RouteBreakers(self.backend, self._config, several=self._several_routes)
         self.stored: Breaker = NEW
         self.view: Breaker = NEW
         self.noted: int = 0
@@ -197,7 +194,7 @@ class SeenBreaker:
         if self.view is NEW:
             self.latest_failure = None
         if _has_closed(before, self.stored) and not is_own:
-            self.routes.answered_elsewhere(self._as_of)
+            self._closed_elsewhere(self._as_of)
         self._log_change(before)
 
     def _log_change(self, before: Breaker) -> None:

@@ -23,12 +23,16 @@ from sp00ky_core.gate.breaker import (
     never_connected,
     seconds_asked,
 )
-from sp00ky_core.gate.isolated_routes import LONGEST_REST, IsolatedRoutes
+from sp00ky_core.gate.isolation import LONGEST_REST, Isolation
+from sp00ky_core.gate.routes import RouteNews, Routes
 from sp00ky_core.job.job import Job, facts_of, named, said
 from sp00ky_core.job.outcome import DEFERRED_NAMES, SNOOZED, WAITING, Delivered, Outcome, Undelivered
 from sp00ky_core.job.state_machine import Deferred
 
 logger: logging.Logger = logging.getLogger(__name__)
+
+NEVER_OPENS = 2**62
+"""Failures in a row that open no breaker: of routes of a backend without one."""
 
 SHORTEST = 0.001
 """Seconds that are worth waiting: what is left of a pause may be less than a clock can measure."""
@@ -67,7 +71,7 @@ class Gate:
         limit: The wait for the fleet's tokens and places.
         breaker: None: it has none.
         shown: What the fleet is told of: the breaker, or pauses alone where it is off; None: of nothing.
-        routes: Where each route is on its own, which is then all that outcomes count for; None: they are one.
+        routes: Its routes. Where they are isolated, outcomes count for them alone.
     """
 
     _config: BackendConfig
@@ -81,20 +85,30 @@ class Gate:
     _is_limited: bool = False
     _several_routes: bool = False
     _probe_lease: float = 0.0
-    routes: IsolatedRoutes | None = None
+    _isolation: Isolation | None = None
     _log: Log = logger.log
 
     def __attrs_post_init__(self) -> None:
         self.throttling: Throttling = Throttling(self._config.concurrency)
         self.pause: Pause = Pause()
         self.limit: Limit = Limit()
+        self.routes: Routes = self._make_routes()
         self.shown: SeenBreaker | None = None
-        if self.routes is None:
-            name, several = self._config.name, self._several_routes
-            breaker = self._config.breaker or BreakerConfig()
-            self.shown = SeenBreaker(name, breaker, self._clock, self._poll, several, self._log)
+        if self._isolation is None:
+            name, config = self._config.name, self._config.breaker or BreakerConfig()
+            elsewhere = self.routes.answered_elsewhere
+            self.shown = SeenBreaker(name, config, self._clock, self._poll, elsewhere, self._log)
         self.breaker: SeenBreaker | None = None if self._config.breaker is None else self.shown
         self._probes = 0  # this runner's, that have no outcome yet
+
+    def _make_routes(self) -> Routes:
+        return Routes(
+            backend=self._config.name,
+            config=self._config.breaker or BreakerConfig(failures=NEVER_OPENS),
+            several=self._several_routes,
+            probe_lease=self._probe_lease,
+            isolation=self._isolation,
+        )
 
     # --- claims ---
 
@@ -163,8 +177,8 @@ class Gate:
         self.throttling.widen(concurrency)
         self._is_limited = is_limited
         self.limit.forget()
-        if self.routes is not None:
-            self.routes.concurrency = concurrency
+        if self._isolation is not None:
+            self._isolation.concurrency = concurrency
 
     # --- attempts ---
 
@@ -185,13 +199,10 @@ class Gate:
 
     def deferred(self, claim: Claimed) -> Deferred | None:
         """Defer a job whose route doesn't answer; None: it is sent, as the route's probe if need be."""
-        waited, lease = claim.waited, self._probe_lease
-        if self.routes is not None:
-            wait = self.routes.wait(claim.job, self._clock())
-        elif self.breaker is None or self.breaker.routes.are_closed:
+        if self.routes.are_free:
             return None
-        else:
-            wait = self.breaker.routes.wait(claim.job, self._clock(), waited=waited, lease=lease)
+        waited = claim.waited
+        wait = self.routes.wait(claim.job, self._clock(), waited=waited)
         if claim.is_probe or wait <= 0:
             return None
         return Deferred(delay=wait * (1 + claim.retry.jitter * self._random()), waited=waited)
@@ -202,49 +213,38 @@ class Gate:
         It counts, or is deferred (a backend that throttles did nothing); None: the claim is given back, for
         it was a probe that couldn't even connect. Not ``is_sure``: the fault may be this process's own.
         """
-        now, seen = self._clock(), self.breaker
-        if self.routes is not None:
-            return self._noted_apart(self.routes, claim, outcome, now, is_sure=is_sure)
+        now, started_at = self._clock(), claim.started_at or claim.claimed_at
         if isinstance(outcome, Delivered):
-            if seen is not None:
-                is_all = seen.routes.answered(claim.job.path, now)  # of its route, as nearly always
-                if not is_all or claim.is_probe or seen.view is not NEW:
-                    self._counts(seen, claim, outcome, now, 0.0)
-            self.throttling.delivered(now, claim.started_at or claim.claimed_at)
+            self._answered(claim, outcome, now, started_at)
             return outcome
-        asked = seconds_asked(outcome, claim.retry.cap)
-        if not is_sure:
+        cap = claim.retry.cap if self._isolation is None else LONGEST_REST
+        rests = asked = seconds_asked(outcome, cap)
+        if is_sure:
+            news = self._route_news(claim, outcome, now, asked)
+            rests = news.rests
+            if not self._counts(claim, outcome, news, now, asked):
+                return None
+        else:
             self.unsent(claim)
-        elif seen is not None and not self._counts(seen, claim, outcome, now, asked):
-            return None
         if outcome.name in {SNOOZED, WAITING}:
             return self._deferral(claim, outcome, outcome.again_in or 0.0)
-        return self._throttled(claim, outcome, now, asked) if outcome.name in DEFERRED_NAMES else outcome
+        if outcome.name not in DEFERRED_NAMES:
+            return outcome
+        if self._isolation is not None:
+            spread = 1 + claim.retry.jitter * self._random()
+            return self._deferral(claim, outcome, (rests or LOOK_AGAIN) * spread)
+        return self._throttled(claim, outcome, now, asked)
 
-    def _noted_apart(
-        self, routes: IsolatedRoutes, claim: Claimed, outcome: Outcome, now: float, *, is_sure: bool
-    ) -> Outcome | Deferred:
-        """Count an attempt's outcome for its own route alone."""
-        if not is_sure:
-            routes.unsent(claim.job, now)
-            return outcome
-        asked, took = seconds_asked(outcome, LONGEST_REST), now - (claim.started_at or claim.claimed_at)
-        change, rests = routes.note(claim.job, outcome, now, asked=asked, took=took)
-        if change is not None:
-            self._log_route(claim.job, change, outcome)
-        if isinstance(outcome, Delivered) or outcome.name not in DEFERRED_NAMES:
-            return outcome
-        again_in = outcome.again_in or 0.0 if outcome.name == SNOOZED else rests or LOOK_AGAIN
-        return self._deferral(claim, outcome, again_in * (1 + claim.retry.jitter * self._random()))
+    def _answered(self, claim: Claimed, outcome: Delivered, now: float, started_at: float) -> None:
+        is_all = self.routes.answered(claim.job.path, now)  # of its route, as nearly always
+        if not is_all or claim.is_probe or (self.breaker is not None and self.breaker.view is not NEW):
+            self._counts(claim, outcome, self._route_news(claim, outcome, now), now)
+        self.throttling.delivered(now, started_at)
 
     def unsent(self, claim: Claimed) -> None:
         """Note a claim without an outcome: if it is a probe, another runner may take the next one."""
-        if self.routes is not None:
-            self.routes.unsent(claim.job, self._clock())
-        if self.breaker is None:
-            return
-        self.breaker.routes.unsent(claim.job, self._clock())
-        if self._end_probe(claim):
+        self.routes.unsent(claim.job, self._clock())
+        if self._end_probe(claim) and self.breaker is not None:
             self._tell(self.breaker, ProbeWithoutNews(runner_id=self._runner_id))
 
     def lost(self, runners: Collection[str]) -> None:
@@ -252,11 +252,22 @@ class Gate:
         if self.breaker is not None and (runner_id := self.breaker.stored.probe_runner) in runners:
             self._tell(self.breaker, ProbeWithoutNews(runner_id=str(runner_id)))
 
-    def _counts(self, seen: SeenBreaker, claim: Claimed, outcome: Outcome, now: float, asked: float) -> bool:
-        """Count an outcome for the breaker; whether the attempt counts for its job."""
+    def _route_news(self, claim: Claimed, outcome: Outcome, now: float, asked: float = 0.0) -> RouteNews:
+        """Count an outcome for the job's route."""
         started_at = claim.started_at or claim.claimed_at
-        if self._is_of_route(seen, claim, outcome, now, started_at) and not claim.is_probe:
+        news = self.routes.note(claim.job, outcome, now, started_at=started_at, asked=asked)
+        if news.change is not None:
+            self._log_route(claim.job, news.change, outcome)
+        return news
+
+    def _counts(
+        self, claim: Claimed, outcome: Outcome, route: RouteNews, now: float, asked: float = 0.0
+    ) -> bool:
+        """Count an outcome for the breaker; whether the attempt counts for its job."""
+        seen = self.breaker
+        if seen is None or (route.is_own and not claim.is_probe):
             return True
+        started_at = claim.started_at or claim.claimed_at
         probe_of = self._runner_id if claim.is_probe else None
         event = event_of(outcome, asked=asked, probe_of=probe_of, took=now - started_at)
         was_probe = self._end_probe(claim)
@@ -265,16 +276,6 @@ class Gate:
         if event is not None:
             self._tell(seen, event)
         return not (was_probe and never_connected(outcome))
-
-    def _is_of_route(
-        self, seen: SeenBreaker, claim: Claimed, outcome: Outcome, now: float, started_at: float
-    ) -> bool:
-        """Count an outcome for the breaker of the job's route; whether it is for that one alone."""
-        is_own = seen.routes.is_own(claim.job.path, outcome, started_at)
-        change = seen.routes.note(claim.job, outcome, now, took=now - started_at, is_own=is_own)
-        if change is not None:
-            self._log_route(claim.job, change, outcome)
-        return is_own
 
     def _throttled(self, claim: Claimed, outcome: Undelivered, now: float, asked: float) -> Deferred:
         if asked > 0 and self.breaker is None and self.shown is not None:

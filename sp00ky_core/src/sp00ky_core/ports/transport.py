@@ -9,7 +9,7 @@ import attrs
 
 from sp00ky_core.config import BackendConfig, TransportTraits
 from sp00ky_core.contract import Operation
-from sp00ky_core.gate.isolated_routes import RouteLimits
+from sp00ky_core.gate.isolation import RouteLimits
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Outcome
 

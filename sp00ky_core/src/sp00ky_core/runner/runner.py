@@ -13,11 +13,10 @@ import attrs
 
 from sp00ky_core.backend.backend import Backend, queues, said_of_tables, stored_table, strangers
 from sp00ky_core.backend.loading import naming
-from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import BackendPaused, Sp00kyError
 from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.gate.gate import Gate
-from sp00ky_core.gate.isolated_routes import IsolatedRoutes
+from sp00ky_core.gate.isolation import Isolation
 from sp00ky_core.job.job import JobStatus, facts_of, named
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import Strategy
@@ -50,9 +49,6 @@ from sp00ky_core.stores.subscription import Backoff, end, within
 logger: logging.Logger = logging.getLogger(__name__)
 
 VERSION = version("sp00ky-core")
-
-NEVER_OPENS = 2**62
-"""Failures in a row that open no breaker: its backend has none."""
 
 UNTIL_EMPTY_POLL = 0.1
 """Seconds between two looks at the whole queue."""
@@ -155,23 +151,21 @@ class Runner:
             is_limited=table.has_limits,
             several_routes=len(table.routes) > 1,
             probe_lease=table.probe_lease,
-            routes=self._isolated(backend),
+            isolation=self._isolation(backend),
         )
         work = self._start_or_give_back, self._settle_answer, self._wake.freed
         return Slots(backend, gate, *work, unanswered=options.unanswered)
 
-    def _isolated(self, backend: Backend) -> IsolatedRoutes | None:
+    def _isolation(self, backend: Backend) -> Isolation | None:
         """Keep a backend's routes apart, where its transport asks for it."""
         config, transport = backend.config, self._transports.get(backend.name)
         if config.isolation == "backend" or transport is None:
             return None
-        breaker = config.breaker or BreakerConfig(failures=NEVER_OPENS)
-        lease = stored_table(backend).probe_lease
-        routes = IsolatedRoutes(config.name, config.concurrency, breaker, lease, self._put_off.news.set)
+        isolation = Isolation(concurrency=config.concurrency, news=self._put_off.news.set)
         if isinstance(transport, IsolatingTransport):
-            routes.limits = transport.limits
-        self._put_off.add(backend, routes, transport)
-        return routes
+            isolation.limits = transport.limits
+        self._put_off.add(backend, isolation, transport)
+        return isolation
 
     @property
     def runner_id(self) -> str:
@@ -284,12 +278,10 @@ class Runner:
         if not (is_wanted and slots.gate.may_start(held, slots.busy)):
             self._claimer.give_back(held)
             return None
-        breaker, routes = slots.gate.breaker, slots.gate.routes
-        if routes is not None or (breaker is not None and not breaker.routes.are_closed):  # as hardly ever
-            deferred = slots.gate.deferred(held)
-            if deferred is not None:
-                self._settler.put(held, self._decider.settlement(held, deferred))
-                return None
+        deferred = slots.gate.deferred(held)
+        if deferred is not None:
+            self._settler.put(held, self._decider.settlement(held, deferred))
+            return None
         return self._attempts.begin(held)
 
     def _settle_answer(self, held: Held, slots: Slots, answer: Answer) -> Awaitable[None] | None:

@@ -15,7 +15,7 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.gate.backend_breaker import TOO_OLD, SeenBreaker
 from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.gate.gate import Gate
-from sp00ky_core.gate.isolated_routes import IsolatedRoutes, PutOff
+from sp00ky_core.gate.isolation import Isolation, PutOff
 from sp00ky_core.job.job import facts_of, named
 from sp00ky_core.job.outcome import EXPIRED, OUTCOME_UNKNOWN, UNKNOWN_ROUTE, Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import STRATEGIES, RetryPolicy, Strategy
@@ -375,9 +375,9 @@ class RoutesWriter:
     _store: Store
     _observer: Observer
     news: asyncio.Event = attrs.field(factory=asyncio.Event)
-    _kept: list[tuple[Backend, IsolatedRoutes, Transport]] = attrs.field(factory=list)
+    _kept: list[tuple[Backend, Isolation, Transport]] = attrs.field(factory=list)
 
-    def add(self, backend: Backend, routes: IsolatedRoutes, transport: Transport) -> None:
+    def add(self, backend: Backend, routes: Isolation, transport: Transport) -> None:
         """Write for the routes of one more backend."""
         self._kept.append((backend, routes, transport))
 

@@ -6,19 +6,19 @@ import attrs
 import pytest
 
 from sp00ky_core.config import BreakerConfig, RateConfig
-from sp00ky_core.gate.isolated_routes import (
-    FIRST_TOOK,
+from sp00ky_core.gate.isolation import (
     LINE,
     LONGEST_REST,
     LONGEST_WAIT,
-    MOST_ROUTES,
     SLOW,
     SOONER,
     TOLD_AGAIN,
-    IsolatedRoutes,
+    Isolation,
     PutOff,
     RouteLimits,
 )
+from sp00ky_core.gate.route import FIRST_TOOK
+from sp00ky_core.gate.routes import MOST_ROUTES, Routes
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import CONNECT, HTTP_STATUS, THROTTLED, Delivered, Outcome, Undelivered
 
@@ -31,7 +31,8 @@ LEASE = 15.0
 class World:
     """Routes, a clock, and jobs."""
 
-    routes: IsolatedRoutes
+    routes: Routes
+    isolation: Isolation
     news: list[None]
     now: float = 1000.0
     made: int = 0
@@ -52,7 +53,8 @@ class World:
         return self.routes.wait(self.job(path), self.now)
 
     def end(self, job: Job, outcome: Outcome, *, asked: float = 0.0, took: float = 0.1) -> float:
-        return self.routes.note(job, outcome, self.now, asked=asked, took=took)[1]
+        started_at = self.now - took
+        return self.routes.note(job, outcome, self.now, started_at=started_at, asked=asked).rests
 
     def made_of(self, outcome: Outcome, path: str = "/a", **given: float) -> float:
         return self.end(self.begin(path), outcome, **given)
@@ -64,12 +66,12 @@ class World:
 
 def world(limits: RouteLimits | None = None, *, concurrency: int = 100) -> World:
     news: list[None] = []
-    routes = IsolatedRoutes(
-        "hooks", concurrency, BreakerConfig(failures=3, interval=1.0), LEASE, lambda: news.append(None)
-    )
+    isolation = Isolation(concurrency=concurrency, news=lambda: news.append(None))
     if limits is not None:
-        routes.limits = lambda _route: limits
-    return World(routes, news)
+        isolation.limits = lambda _route: limits
+    config = BreakerConfig(failures=3, interval=1.0)
+    routes = Routes(backend="hooks", config=config, probe_lease=LEASE, isolation=isolation)
+    return World(routes, isolation, news)
 
 
 def test_a_dead_route_is_shut_and_others_are_not() -> None:
@@ -83,11 +85,11 @@ def test_the_waiting_jobs_of_a_shut_route_are_put_off_once() -> None:
     w = world()
     w.open()
     assert [w.wait() for _ in range(3)] == [pytest.approx(1.0)] * 3
-    assert w.routes.take_put_off() == [PutOff(route="/a", seconds=pytest.approx(1.0))]
+    assert w.isolation.take_put_off() == [PutOff(route="/a", seconds=pytest.approx(1.0))]
     assert len(w.news) == 1
     w.now += TOLD_AGAIN
     w.wait()
-    assert [put_off.seconds for put_off in w.routes.take_put_off()] == [pytest.approx(0.5)]
+    assert [put_off.seconds for put_off in w.isolation.take_put_off()] == [pytest.approx(0.5)]
 
 
 def test_one_job_is_the_probe_and_its_answer_opens_the_route() -> None:
@@ -166,7 +168,7 @@ def test_a_long_line_is_put_off_together_one_after_the_other() -> None:
     w.begin()
     while not w.news:
         w.wait()
-    (put_off,) = w.routes.take_put_off()
+    (put_off,) = w.isolation.take_put_off()
     assert put_off.seconds > LINE
     assert put_off.after(0) == put_off.seconds
     assert put_off.after(100_000) == pytest.approx(put_off.seconds + 100_000 * put_off.spacing / SOONER)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.gate.breaker import LONGEST_INTERVAL
-from sp00ky_core.gate.route_breakers import LATE, LONGEST_LOOK, RECENT, RouteBreakers
+from sp00ky_core.gate.route import LATE
+from sp00ky_core.gate.routes import LONGEST_LOOK, RECENT, Routes
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 
@@ -29,23 +30,21 @@ class Bench:
     """A runner's clock, and what it sends."""
 
     def __init__(self, *, several: bool = True) -> None:
-        self.breakers = RouteBreakers("api", CONFIG, several=several)
+        self.routes = Routes(backend="api", config=CONFIG, several=several, probe_lease=15)
         self.now = 1_000.0
         self._jobs = 0
 
     def wait(self, route: str, *, waited: float = 0.0, has_retries: bool = True) -> float:
         self._jobs += 1
         self.job = job_of(route, self._jobs, has_retries=has_retries)
-        return self.breakers.wait(self.job, self.now, waited=waited, lease=15)
+        return self.routes.wait(self.job, self.now, waited=waited)
 
     def send(self, route: str, outcome: Outcome, *, took: float = 0.0, has_retries: bool = True) -> bool:
         """Send a job; whether its outcome is the route's alone."""
         assert self.wait(route, has_retries=has_retries) == 0
         started_at = self.now
         self.now += took
-        is_own = self.breakers.is_own(route, outcome, started_at)
-        self.breakers.note(self.job, outcome, self.now, took=took, is_own=is_own)
-        return is_own
+        return self.routes.note(self.job, outcome, self.now, started_at=started_at).is_own
 
     def open(self, route: str, outcome: Outcome = GATEWAY) -> None:
         assert self.send("/other", Delivered()) is False
@@ -122,10 +121,10 @@ def test_its_probes_follow_the_rules_of_breakers() -> None:
     bench.now += LONGEST_INTERVAL
     assert bench.wait("/dead") == 0  # the probe
     assert bench.wait("/dead") == 15  # for as long as it is one job's alone
-    bench.breakers.unsent(job_of("/dead", bench._jobs - 1), bench.now)
-    assert not bench.breakers.are_closed
+    bench.routes.unsent(job_of("/dead", bench._jobs - 1), bench.now)
+    assert not bench.routes.are_free
     bench.send("/dead", Delivered())
-    assert bench.breakers.are_closed
+    assert bench.routes.are_free
     assert [bench.wait("/dead") for _ in range(3)] == [0, 0, 0]
 
 
@@ -157,7 +156,7 @@ def test_a_job_without_retries_left_is_a_probe_only_where_no_better_one_is_expec
 @pytest.mark.parametrize("several", [True, False])
 def test_another_runners_answer_counts_where_it_may_be_of_another_route(several: bool) -> None:
     bench = Bench(several=several)
-    bench.breakers.answered_elsewhere(bench.now)
+    bench.routes.answered_elsewhere(bench.now)
     assert bench.send("/dead", GATEWAY) is several
 
 
@@ -166,7 +165,7 @@ def test_it_keeps_no_more_than_the_routes_and_lets_probes_through(sent: list[tup
     bench = Bench()
     for route, outcome in sent:
         bench.now += bench.wait(route)
-        bench.breakers.note(bench.job, outcome, bench.now, took=0, is_own=True)
+        bench.routes.note(bench.job, outcome, bench.now, started_at=bench.now)
     bench.now += LONGEST_INTERVAL
     assert all(bench.wait(route) == 0 for route in "abc")
-    assert len(bench.breakers._routes) <= 3
+    assert len(bench.routes._routes) <= 3

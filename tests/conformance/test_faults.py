@@ -6,13 +6,13 @@ import pytest
 
 from sp00ky_conformance import Fault, FaultyStore, FaultyTransport, Scripted
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.contract import Operation
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import Attempt, JobQuery, Store, Transport
 from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.transitions import clear, kill, retry
 from sp00ky_core.testing import ScriptedTransport
+from sp00ky_openapi import Operation
 
 
 async def attempt_in(store: MemoryStore) -> Attempt:

@@ -13,7 +13,6 @@ import pytest_asyncio
 
 from sp00ky_conformance import TransportConformance
 from sp00ky_conformance.transport.peer import refusing
-from sp00ky_core.contract import path_problem
 from sp00ky_core.job.outcome import (
     CONNECT,
     INVALID_PATH,
@@ -25,6 +24,7 @@ from sp00ky_core.job.outcome import (
     Undelivered,
 )
 from sp00ky_core.ports import Attempt
+from sp00ky_openapi import path_problem
 
 
 @attrs.frozen

@@ -47,3 +47,9 @@ def test_each_import_that_0_3_had_says_what_to_use(whole: str) -> None:
     assert str(caught.value) == who_asks_for(whole)
     with pytest.raises(AttributeError, match="no attribute 'Spook'"):
         _ = importlib.import_module(module).Spook
+
+
+@pytest.mark.parametrize("name", ["contract", "contract.schema"])
+def test_a_room_that_became_a_distribution_says_which(name: str) -> None:
+    with pytest.raises(ImportError, match=r"gone since 0\.5.* sp00ky_openapi"):
+        importlib.import_module(f"sp00ky_core.{name}")

@@ -12,6 +12,7 @@ import pytest
 
 PACKAGES = {
     "sp00ky_core": "[sp00ky]\ncore = sp00ky_core.",
+    "sp00ky_openapi": "",
     "sp00ky_conformance": "[pytest11]\nsp00ky-conformance = sp00ky_conformance_pytest",
     "sp00ky_store_postgres": "[sp00ky]\nstore-postgres = sp00ky_store_postgres.",
     "sp00ky_store_surreal": "[sp00ky]\nstore-surreal = sp00ky_store_surreal.",

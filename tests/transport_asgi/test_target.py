@@ -10,8 +10,8 @@ from tests.transport_asgi import applications
 from tests.transport_asgi.conftest import Project
 
 from sp00ky_core import Attempt, Undelivered
-from sp00ky_core.contract import Operation
 from sp00ky_core.errors import ConfigError
+from sp00ky_openapi import Operation
 from sp00ky_transport_asgi.target import Target, TargetProblem
 from sp00ky_transport_asgi.transport import AsgiTransport
 

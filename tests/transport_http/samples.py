@@ -9,8 +9,8 @@ from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument, NoSuchExample
 
-from sp00ky_core.contract import Operation
-from sp00ky_core.contract.schema import Schemas
+from sp00ky_openapi import Operation
+from sp00ky_openapi.schema import Schemas
 
 _DEEPEST = 12  # what needs more is left out
 _FORMATS = {

@@ -14,10 +14,11 @@ from sp00ky_conformance.transport.answering import Received
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.behaviours import behaviour_of
+from sp00ky_core import load_contract
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.contract import Contract, load_contract
-from sp00ky_core.contract.payload import nodes_of
 from sp00ky_core.job.outcome import Undelivered
+from sp00ky_openapi import Contract
+from sp00ky_openapi.payload import nodes_of
 from sp00ky_transport_http import HttpTransport
 
 DOCUMENT = """

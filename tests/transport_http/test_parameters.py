@@ -13,11 +13,11 @@ from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_core import Outbox
 from sp00ky_core.cli.check import unmet_security
 from sp00ky_core.config import Secret
-from sp00ky_core.contract import Body, Operation, Parameter
-from sp00ky_core.contract.operation import PLACES, Place
 from sp00ky_core.errors import PayloadInvalid
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Undelivered
+from sp00ky_openapi import Body, Operation, Parameter
+from sp00ky_openapi.operation import PLACES, Place
 from sp00ky_transport_http.request import Request, RequestBuilder
 
 TRACEPARENT = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"

@@ -15,7 +15,7 @@ from tools.sources import distributions
 
 __all__ = ["first_line", "names", "rooms", "undocumented"]
 
-KITS = ("sp00ky_core", "sp00ky_conformance")
+KITS = ("sp00ky_core", "sp00ky_openapi", "sp00ky_conformance")
 """Packages whose rooms are public as well; of others it is what the package itself exports."""
 
 DEEPER = (

@@ -1,5 +1,6 @@
 """Import what is public, but errors and runners, from where it is; ``sp00ky_core`` does so once asked."""
 
+from sp00ky_core.backend.documents import load_contract
 from sp00ky_core.config import (
     BackendConfig,
     BreakerConfig,
@@ -11,7 +12,6 @@ from sp00ky_core.config import (
     SurrealdbConfig,
     find_config,
 )
-from sp00ky_core.contract import Contract, Operation, load_contract
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText, Payload
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.job.job import AttemptError, Job, JobStatus, NewJob, StatusName
@@ -59,6 +59,7 @@ from sp00ky_core.ports import (
     TransportEntry,
     TransportFactory,
 )
+from sp00ky_openapi import Contract, Operation
 
 # Enqueue, watch, operate
 __all__: list[str] = ["Outbox", "Job", "NewJob", "CommonJobOptions", "JobOptions", "JobStatus"]

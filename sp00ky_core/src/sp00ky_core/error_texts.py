@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any, TypeVar
+
+from sp00ky_openapi.near_names import near_miss
 
 __all__ = ["EXTENSIONS", "install_hint", "near_miss", "nearest", "shown"]
 __all__ += ["DEPRECATED", "FORMER_NAMES", "former_names", "refuse_former_name", "says_former_names"]
@@ -16,7 +17,8 @@ MOST_NAMES = 10
 """Known names that a message lists; of the others it says how many they are."""
 
 _AT_THE_TOP = tuple(
-    f"sp00ky-{name}" for name in ("core", "conformance", "store-postgres", "store-surreal", "transport-http")
+    f"sp00ky-{name}"
+    for name in ("openapi", "core", "conformance", "store-postgres", "store-surreal", "transport-http")
 )
 """Distributions whose folder is at the top of a clone; the others' are in its ``contrib``."""
 
@@ -32,12 +34,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
         return hint.removeprefix("; ")
     more = f", and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return f"known: {', '.join(map(repr, names[:MOST_NAMES]))}{more}" if names else "none is known"
-
-
-def near_miss(name: str, known: Iterable[str]) -> str:
-    """End a sentence about an unknown name with the nearest known one; with nothing where none is near."""
-    close = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def install_hint(distribution: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from sp00ky_core.error_texts import former_names, install_hint, nearest, shown
+from sp00ky_openapi.violations import Violation
 
 __all__ = ["Sp00kyError", "CallUnsupported", "StoreError", "StoreUnavailable", "StoreClosed"]
 __all__ += ["OtherEventLoop", "StoreInUse", "SchemaError", "RowRefused"]
@@ -119,22 +120,6 @@ class QueryRefused(StoreError):
 
 
 _LONGEST_POINTER = 300  # characters shown; a payload's keys may be of any length
-
-
-@attrs.frozen(kw_only=True)
-class Violation:
-    """One way in which a payload breaks its route's contract.
-
-    Attributes:
-        pointer: JSON Pointer (RFC 6901) into the payload; empty for the payload itself.
-        message: What is wrong there, in words.
-    """
-
-    pointer: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.pointer or '(payload)'}: {self.message}"
 
 
 class PayloadError(UsageError):

@@ -13,27 +13,27 @@ import attrs
 from yarl import URL
 
 from sp00ky_core.config import BackendConfig, Secret
-from sp00ky_core.contract import Operation, path_problem
-from sp00ky_core.contract.operation import is_explicit
-from sp00ky_core.contract.request_parts import (
+from sp00ky_core.encoding.json_bytes import JsonObject, decode
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.options import TRACEPARENT
+from sp00ky_core.job.outcome import INVALID_PATH, INVALID_PAYLOAD, Undelivered
+from sp00ky_core.ports import Attempt
+from sp00ky_openapi import Operation, path_problem
+from sp00ky_openapi.operation import is_explicit
+from sp00ky_openapi.request_parts import (
     PartsRefused,
     RequestParts,
     may_be_explicit,
     path_pieces,
     request_parts,
 )
-from sp00ky_core.contract.safety import (
+from sp00ky_openapi.safety import (
     CLOSED_HEADERS,
     HEADER_NAME,
     HEADER_VALUE,
     KEY_HEADER,
     SIGNATURE_HEADERS,
 )
-from sp00ky_core.encoding.json_bytes import JsonObject, decode
-from sp00ky_core.job.job import Job
-from sp00ky_core.job.options import TRACEPARENT
-from sp00ky_core.job.outcome import INVALID_PATH, INVALID_PAYLOAD, Undelivered
-from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.url import PathRefused, Place, ValueRefused
 

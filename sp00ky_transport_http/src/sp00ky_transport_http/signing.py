@@ -11,7 +11,7 @@ import attrs
 
 from sp00ky_core.config import Secret
 from sp00ky_core.config.values import signing_key
-from sp00ky_core.contract.safety import SIGNATURE_HEADERS
+from sp00ky_openapi.safety import SIGNATURE_HEADERS
 from sp00ky_transport_http.request import Request
 
 _ID, _TIMESTAMP, _SIGNATURE = SIGNATURE_HEADERS

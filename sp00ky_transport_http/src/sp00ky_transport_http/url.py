@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 from yarl import URL
 
-from sp00ky_core.contract.safety import climbs
+from sp00ky_openapi.safety import climbs
 
 
 class PathRefused(Exception):

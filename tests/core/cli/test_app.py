@@ -51,7 +51,7 @@ def test_a_command_loads_no_more_than_it_needs(project: Path, arguments: list[st
 
 
 RUNNERS_OWN = ("sp00ky_core.runner", "sp00ky_core.gate.gate", "sp00ky_core.cli.run", "sp00ky_core.cli.call")
-RUNNERS_OWN += ("sp00ky_core.contract.payload",)
+RUNNERS_OWN += ("sp00ky_openapi.payload",)
 MOST_OF_THE_CORE = 105
 """Modules that the core has executed when an operator's command ends, the store's kit among them."""
 

@@ -15,8 +15,8 @@ from sp00ky_conformance import MisbehavingBackend
 from sp00ky_core import load_plugins
 from sp00ky_core.backend.loading import load_backends
 from sp00ky_core.config import load_config
-from sp00ky_core.contract import Contract
 from sp00ky_core.plugins.registry import GROUP
+from sp00ky_openapi import Contract
 
 
 def test_every_option_reaches_the_row(migrated: Path, sp00ky: Any) -> None:

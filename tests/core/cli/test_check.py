@@ -10,8 +10,8 @@ import pytest
 from sp00ky_core.cli.check import unmet_security
 from sp00ky_core.config import BackendConfig, Secret
 from sp00ky_core.config.model import TlsConfig
-from sp00ky_core.contract import Operation
-from sp00ky_core.contract.operation import Scheme
+from sp00ky_openapi import Operation
+from sp00ky_openapi.operation import Scheme
 
 
 def test_operations_are_shown_once_a_document_with_their_parts_and_what_they_need(

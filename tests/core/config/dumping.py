@@ -10,7 +10,7 @@ import yaml
 
 from sp00ky_core.config.keys import TYPES, keys_of
 from sp00ky_core.config.model import BreakerConfig, Config, Secret
-from sp00ky_core.encoding.yaml_text import SCALARS
+from sp00ky_openapi.yaml_text import SCALARS
 
 __all__ = ["dump_config", "dump_yaml", "escaped"]
 

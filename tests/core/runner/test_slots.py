@@ -11,13 +11,13 @@ from tests.simulation import World
 
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.contract import Contract
 from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobTable
 from sp00ky_core.runner.holdings import Held
 from sp00ky_core.runner.slots import AT_ONCE, SettleAnswer, Slots, StartAttempt
+from sp00ky_openapi import Contract
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])

@@ -13,11 +13,11 @@ from itertools import count
 from typing import Any
 from urllib.parse import unquote
 
-from sp00ky_core.contract.paths import METHODS
-from sp00ky_core.contract.schema import alternatives
 from sp00ky_core.encoding.json_bytes import steps_of
 from sp00ky_core.job.options import is_plain_text
 from sp00ky_generate.shapes import DEEPEST, Shape, Shapes, kinds, nullable, referred
+from sp00ky_openapi.paths import METHODS
+from sp00ky_openapi.schema import alternatives
 
 LONGEST = 60
 """Characters of an identifier."""

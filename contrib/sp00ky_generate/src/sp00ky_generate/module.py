@@ -11,11 +11,6 @@ from typing import Any
 import attrs
 
 from sp00ky_core.backend.backend import Backend
-from sp00ky_core.contract import Contract
-from sp00ky_core.contract.bodies import is_concrete
-from sp00ky_core.contract.operation import PLACES, Operation, Parameter
-from sp00ky_core.contract.payload import BODIED, nodes_of
-from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.job.options import is_plain_text
 from sp00ky_generate.annotation import (
     ANY_OBJECT,
@@ -28,6 +23,11 @@ from sp00ky_generate.annotation import (
     union,
 )
 from sp00ky_generate.shapes import Shape, joined, kinds
+from sp00ky_openapi import Contract
+from sp00ky_openapi.bodies import is_concrete
+from sp00ky_openapi.operation import PLACES, Operation, Parameter
+from sp00ky_openapi.payload import BODIED, nodes_of
+from sp00ky_openapi.schema import Schemas
 
 _FILES: Mapping[Any, Any] = {"string": FILE, "array": {"type": "array", "items": FILE}}
 """What a file, or a list of files, may be, by the type that its schema has."""

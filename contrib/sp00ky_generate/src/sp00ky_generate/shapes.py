@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.contract.schema import alternatives
 from sp00ky_core.job.options import is_plain_text
+from sp00ky_openapi.schema import alternatives
 
 MOST_VARIANTS = 16
 """Kinds of objects that one schema may describe; of one with more the keys aren't listed."""

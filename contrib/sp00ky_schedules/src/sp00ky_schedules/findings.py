@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from sp00ky_core.backend.backend import Backend, Backends
 from sp00ky_core.backend.validation import check_job, check_options, ignores_timeout, unknown_route
-from sp00ky_core.contract.operation import LOOSE, UNDECLARED, UNKNOWN, USE_EXPLICIT
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import PayloadInvalid, QueryRefused, Sp00kyError, StoreError, Violation
 from sp00ky_core.ports import ExtensionContext, Finding, Gauge
+from sp00ky_openapi.operation import LOOSE, UNDECLARED, UNKNOWN, USE_EXPLICIT
 from sp00ky_schedules.errors import ScheduleInvalid
 from sp00ky_schedules.model.config import ForEachConfig, ScheduleConfig, SchedulesConfig
 from sp00ky_schedules.model.definition import late_by

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
-from sp00ky_core.contract import path_problem
 from sp00ky_core.error_texts import nearest
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.job.job import JobOptions
 from sp00ky_core.outbox.enqueue import new_job_of
+from sp00ky_openapi import path_problem
 from sp00ky_tasks.parameters import Parameter, parameter_kind, parameters_of
 
 if TYPE_CHECKING:

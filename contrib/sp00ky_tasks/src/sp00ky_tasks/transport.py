@@ -14,10 +14,10 @@ from typing import Any
 import attrs
 
 from sp00ky_core import Attempt, BackendConfig, Delivered, Outcome, Undelivered
-from sp00ky_core.contract import path_problem
 from sp00ky_core.errors import AdapterMissing
 from sp00ky_core.job.job import facts_of, named
 from sp00ky_core.job.outcome import BUSY, CONNECT, INVALID_PATH, TIMEOUT, UNKNOWN_ROUTE
+from sp00ky_openapi import path_problem
 from sp00ky_tasks.document import tasks_of
 from sp00ky_tasks.failure import failure_of
 from sp00ky_tasks.parameters import Call, Parameter

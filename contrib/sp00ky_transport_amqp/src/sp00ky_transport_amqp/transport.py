@@ -8,10 +8,10 @@ import logging
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelNotFoundEntity
 
 from sp00ky_core import Attempt, BackendConfig, Delivered, Outcome, Undelivered
-from sp00ky_core.contract import path_problem
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.outcome import INVALID_PATH, INVALID_PAYLOAD, PROTOCOL, THROTTLED, UNKNOWN_ROUTE
+from sp00ky_openapi import path_problem
 from sp00ky_transport_amqp.connection import BrokerConnection
 from sp00ky_transport_amqp.message import message_of
 from sp00ky_transport_amqp.plugin import AmqpOptions

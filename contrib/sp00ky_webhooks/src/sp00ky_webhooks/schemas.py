@@ -8,8 +8,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.errors import ConfigError, OptionInvalid
+from sp00ky_openapi.yaml_text import YamlProblem, read_yaml
 from sp00ky_webhooks.model import checked_topic
 
 __all__ = ["Schema", "check", "read_all"]

@@ -9,11 +9,11 @@ from typing import Any
 import attrs
 
 from sp00ky_core.config import BackendConfig, Secret
-from sp00ky_core.contract import Body, Operation, Parameter
-from sp00ky_core.contract.operation import Place
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import Attempt
+from sp00ky_openapi import Body, Operation, Parameter
+from sp00ky_openapi.operation import Place
 
 __all__ = ["HOSTILE_PATHS", "TOKEN", "attempt_for", "with_parameters"]
 

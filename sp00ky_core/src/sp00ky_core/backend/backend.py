@@ -8,13 +8,13 @@ from itertools import combinations
 import attrs
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.contract import Contract
-from sp00ky_core.contract.loading import OpenContract
 from sp00ky_core.errors import UnknownBackend
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.options import expect
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import Finding, JobFilter, JobTable, RunnerInfo
+from sp00ky_openapi import Contract
+from sp00ky_openapi.loading import OpenContract
 
 __all__ = ["Backend", "Backends", "delivered", "queues", "serving"]
 __all__ += ["said_of_tables", "store_tables", "stored_table", "strangers"]

@@ -8,13 +8,14 @@ from functools import partial
 from typing import Any
 
 from sp00ky_core.backend.backend import Backend, Backends, clash, joined
+from sp00ky_core.backend.documents import load_contract, load_operations
 from sp00ky_core.config import BackendConfig, Config
-from sp00ky_core.contract import Contract, load_contract
-from sp00ky_core.contract.loading import OpenContract, Operations, load_operations
 from sp00ky_core.error_texts import nearest
 from sp00ky_core.errors import ConfigError, Sp00kyError
 from sp00ky_core.gate.breaker import longest_pause
 from sp00ky_core.ports import JobTable, TransportEntry
+from sp00ky_openapi import Contract
+from sp00ky_openapi.loading import OpenContract, Operations
 
 __all__ = ["load_backends", "naming"]
 

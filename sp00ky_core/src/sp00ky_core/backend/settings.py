@@ -10,8 +10,8 @@ import attrs
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import BackendConfig, BackendSettings, RateConfig
 from sp00ky_core.config.keys import KeyProblem, SectionReader, camel
-from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.ports import SettingsRecord
+from sp00ky_openapi.yaml_text import YamlProblem, parse_yaml
 
 __all__ = ["SETTABLE", "settings_texts", "value_of", "value_text"]
 

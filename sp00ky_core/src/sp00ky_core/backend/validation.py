@@ -9,10 +9,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from sp00ky_core.backend.backend import Backend
-from sp00ky_core.contract.operation import Operation
 from sp00ky_core.encoding.json_bytes import JsonText, decode, pointer_of
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
 from sp00ky_core.job.job import NewJob
+from sp00ky_openapi.operation import Operation
 
 __all__ = ["TimeoutIgnored", "check_job", "check_options"]
 __all__ += ["ignores_timeout", "unknown_route", "warn_of_ignored_timeout"]

@@ -26,15 +26,15 @@ from sp00ky_core.cli.options import (
 )
 from sp00ky_core.cli.output import progress, show_job
 from sp00ky_core.cli.signals import AGAIN, GRACE, stop_signal, unless_stopped
-from sp00ky_core.contract.bodies import fits
-from sp00ky_core.contract.operation import Body, Operation, Parameter
-from sp00ky_core.contract.paths import properties
-from sp00ky_core.contract.value_types import types_of
 from sp00ky_core.encoding.json_bytes import decode, pointer_of, steps_of
 from sp00ky_core.error_texts import nearest
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, Sp00kyError
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_openapi.bodies import fits
+from sp00ky_openapi.operation import Body, Operation, Parameter
+from sp00ky_openapi.paths import properties
+from sp00ky_openapi.value_types import types_of
 
 if TYPE_CHECKING:
     from sp00ky_core.runner import Runner

@@ -16,15 +16,15 @@ from sp00ky_core.cli.command import Settings, as_json, command, flag, run_async,
 from sp00ky_core.cli.logs import one_line
 from sp00ky_core.cli.output import show, slow
 from sp00ky_core.config import BackendConfig, unready
-from sp00ky_core.contract.loading import OpenContract
-from sp00ky_core.contract.operation import PLACES, Operation, Scheme
-from sp00ky_core.contract.safety import CLOSED_HEADERS
 from sp00ky_core.error_texts import install_hint
 from sp00ky_core.errors import AdapterMissing, Sp00kyError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import Finding, JobQuery
 from sp00ky_core.runner.options import TRYING
+from sp00ky_openapi.loading import OpenContract
+from sp00ky_openapi.operation import PLACES, Operation, Scheme
+from sp00ky_openapi.safety import CLOSED_HEADERS
 
 __all__ = ["unmet_security"]
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from sp00ky_core.backend.documents import load_contract
 from sp00ky_core.backend.settings import value_of
 from sp00ky_core.backend.validation import unknown_route
 from sp00ky_core.cli.command import Command, as_json, flag, option, taking, with_options
 from sp00ky_core.cli.logs import say
 from sp00ky_core.config import find_config, values
 from sp00ky_core.config.values import seconds_of
-from sp00ky_core.contract import load_contract
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.error_texts import nearest
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound, PayloadNotJson, Sp00kyError

@@ -23,8 +23,8 @@ from sp00ky_core.config.values import (
     secret,
     text,
 )
-from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.error_texts import EXTENSIONS, nearest
+from sp00ky_openapi.yaml_text import YamlProblem, read_yaml
 
 __all__ = ["Finding", "KeyProblem", "SectionReader", "camel", "key", "keys_of", "mapping_in"]
 

@@ -18,7 +18,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
-from sp00ky_core.contract.safety import (
+from sp00ky_core.error_texts import near_miss, shown
+from sp00ky_core.errors import ConfigError
+from sp00ky_openapi.safety import (
     CLOSED_HEADERS,
     HEADER_NAME,
     HEADER_VALUE,
@@ -26,9 +28,7 @@ from sp00ky_core.contract.safety import (
     SIGNATURE_HEADERS,
     path_problem,
 )
-from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
-from sp00ky_core.error_texts import near_miss, shown
-from sp00ky_core.errors import ConfigError
+from sp00ky_openapi.yaml_text import YamlProblem, parse_yaml
 
 __all__ = ["ReadProblem", "duration", "seconds_of", "signing_key"]
 

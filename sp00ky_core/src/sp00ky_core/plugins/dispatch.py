@@ -17,7 +17,6 @@ import attrs
 import pluggy
 
 from sp00ky_core.config import BackendConfig, RetryConfig
-from sp00ky_core.contract.safety import CLOSED_HEADERS, HEADER_NAME
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.options import check_option
@@ -25,6 +24,7 @@ from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
 from sp00ky_core.plugins import hookspecs
 from sp00ky_core.plugins.hookspecs import hookimpl
+from sp00ky_openapi.safety import CLOSED_HEADERS, HEADER_NAME
 
 __all__ = ["HookFailed", "Hooks", "watched"]
 

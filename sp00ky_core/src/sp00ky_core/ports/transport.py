@@ -8,10 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 import attrs
 
 from sp00ky_core.config import BackendConfig, TransportTraits
-from sp00ky_core.contract import Operation
 from sp00ky_core.gate.isolation import RouteLimits
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Outcome
+from sp00ky_openapi import Operation
 
 __all__ = ["Attempt", "DrainingTransport", "ExtensionTransport", "FindsExtensions"]
 __all__ += ["IsolatingTransport"]

@@ -8,9 +8,6 @@ from collections.abc import Awaitable, Mapping
 
 import attrs
 
-from sp00ky_core.contract import Contract
-from sp00ky_core.contract.payload import PayloadCheck
-from sp00ky_core.contract.safety import spelling_problem
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.error_texts import near_miss
 from sp00ky_core.job.job import Job, facts_of, named
@@ -32,6 +29,9 @@ from sp00ky_core.ports import Attempt, Transport
 from sp00ky_core.runner.holdings import Held
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Answer
+from sp00ky_openapi import Contract
+from sp00ky_openapi.payload import PayloadCheck
+from sp00ky_openapi.safety import spelling_problem
 
 _MOST_VIOLATIONS = 5  # that an error entry lists
 

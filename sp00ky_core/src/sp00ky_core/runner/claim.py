@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 
 from sp00ky_core.backend.backend import Backend
-from sp00ky_core.contract.payload import PayloadCheck
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
 from sp00ky_core.gate.breaker import NEW
 from sp00ky_core.job.job import Job, JobStatus
@@ -23,6 +22,7 @@ from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.slots import Slots
 from sp00ky_core.stores.subscription import Backoff
+from sp00ky_openapi.payload import PayloadCheck
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ import attrs
 
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import RetryConfig
-from sp00ky_core.contract.payload import PayloadCheck
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import Attempt, JobTable
+from sp00ky_openapi.payload import PayloadCheck
 
 OVERDUE_AFTER = 5.0
 """Seconds past its timeout after which an attempt is cut off, should a transport not have kept to it."""

@@ -10,13 +10,13 @@ from uuid import UUID
 
 import attrs
 
-from sp00ky_core.contract.operation import Operation, is_explicit
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.errors import OptionInvalid, PayloadError, Sp00kyError, UnknownRoute
 from sp00ky_core.job.job import Job, JobStatus, NewJob, instant_to_json
 from sp00ky_core.job.options import is_plain_text
 from sp00ky_core.job.outcome import KILLED
 from sp00ky_core.job.retry import PluginStrategy
+from sp00ky_openapi.operation import Operation, is_explicit
 from sp00ky_schedules.model.config import ForEachConfig, ScheduleConfig
 from sp00ky_schedules.model.definition import next_fire
 from sp00ky_schedules.model.records import (

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -75,6 +75,36 @@ async def sp00ky(project: Path, *arguments: str, code: int = 0) -> str:
     out, err = await process.communicate()
     assert process.returncode == code, err.decode()
     return out.decode()
+
+
+async def each_role_is_held_against_its_use(
+    project: Path, url: str, grant: Callable[[str], Awaitable[object]], as_role: Callable[[str], str]
+) -> None:
+    """Roles that have what ``--print-grants`` prints and no more.
+
+    Args:
+        project: Of a database whose tables aren't made yet.
+        url: The store's, of who makes them.
+        grant: Executes a GRANT.
+        as_role: Makes the store's URL of one of the roles.
+    """
+    await sp00ky(project, "--store", url, "migrate")
+    for statement in (await sp00ky(project, "--store", url, "migrate", "--print-grants")).splitlines():
+        await grant(statement.rstrip(";"))
+    assert "may run and operate and enqueue" in await sp00ky(project, "--store", url, "check")
+    may = {"app_role": ["enqueue"], "operator_role": ["operate", "enqueue"]}
+    may["runner_role"] = ["run", "operate", "enqueue"]
+    for role, uses in may.items():
+        told = json.loads(await sp00ky(project, "--store", as_role(role), "check", "--json"))
+        assert (told["may"], told["as"], told["findings"]) == (uses, uses[0], [])
+        for use in {"run", "operate", "enqueue"}.difference(uses):
+            await sp00ky(project, "--store", as_role(role), "check", "--as", use, code=1)
+    lines = (
+        await sp00ky(project, "--store", as_role("app_role"), "check", "--as", "operate", code=1)
+    ).splitlines()
+    assert lines[0].startswith("the database's role may enqueue, not run or operate")
+    assert lines[1:]
+    assert all("fix: GRANT" in line for line in lines[1:])
 
 
 async def two_runners_deliver(project: Path, backend: Backend) -> None:

@@ -3,11 +3,13 @@
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import attrs
 import pytest
+from tests.command_line import answering, each_role_is_held_against_its_use, write_project
 from tests.store_mysql.conftest import Sql, new_job
 
 from sp00ky_core.errors import Sp00kyError
@@ -38,6 +40,27 @@ async def as_user(options: StoreOptions, user: str) -> AsyncIterator[MysqlStore]
     await store.open()
     yield store
     await store.close()
+
+
+async def test_check_holds_each_role_against_its_use(
+    tmp_path: Path, options: StoreOptions, database: str, sql: Sql
+) -> None:
+    def as_role(role: str) -> str:
+        netloc = f"{role}_{database[-8:]}@{urlsplit(options.url).netloc.rpartition('@')[2]}"
+        return urlunsplit(urlsplit(options.url)._replace(netloc=netloc))
+
+    async def grant(statement: str) -> None:
+        sql(re.sub(r"\b(\w+_role)\b", rf"`\1_{database[-8:]}`@localhost", statement))
+
+    for role in ROLES:
+        sql(f"CREATE USER `{role}_{database[-8:]}`@localhost")
+    try:
+        async with answering() as backend:
+            project = write_project(tmp_path, backend, options.url)
+            await each_role_is_held_against_its_use(project, options.url, grant, as_role)
+    finally:
+        for role in ROLES:
+            sql(f"DROP USER `{role}_{database[-8:]}`@localhost")
 
 
 async def test_the_grants_are_enough(options: StoreOptions, users: dict[str, Any]) -> None:

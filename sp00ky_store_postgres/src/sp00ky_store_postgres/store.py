@@ -45,6 +45,7 @@ from sp00ky_core.ports import (
     StoreOptions,
     Table,
     TransactionWork,
+    Use,
 )
 from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import table_of
@@ -63,7 +64,7 @@ from sp00ky_store_postgres.jobs.settle import Settles
 from sp00ky_store_postgres.kit_session import PostgresSession
 from sp00ky_store_postgres.notifications import Listener
 from sp00ky_store_postgres.schema import migrate as migrations
-from sp00ky_store_postgres.schema.check import check
+from sp00ky_store_postgres.schema.check import check, lacking
 from sp00ky_store_postgres.schema.definition import KEY_COLUMNS, Tables
 from sp00ky_store_postgres.url import read_url
 from sp00ky_store_postgres.watch import Marks, Watch
@@ -185,6 +186,10 @@ class PostgresStore(TransactionalStore):
     def grants(self) -> list[str]:
         """See ``Grants.grants``."""
         return self._executor.tables.grants()
+
+    async def lacking(self) -> Mapping[Use, list[Finding]]:
+        """See ``Grants.lacking``."""
+        return await lacking(self._url, self._executor.tables)
 
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""

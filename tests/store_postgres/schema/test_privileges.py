@@ -3,12 +3,14 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
 import pytest
 import pytest_asyncio
+from tests.command_line import answering, each_role_is_held_against_its_use, write_project
 from tests.schedules.firing import NAME, define, fire_of
 from tests.schedules.source import schedules_of
 from tests.store_postgres.conftest import findings
@@ -128,6 +130,26 @@ async def test_the_grants_are_enough(
     assert await operator.drain_runner("r")
     with pytest.raises(SchemaError, match="permission denied"):
         await stores["app_role"].claim({"api": 1}, "r")
+
+
+async def test_check_holds_each_role_against_its_use(
+    tmp_path: Path, sql: Any, schema: str, url: str, as_role: Any
+) -> None:
+    def named(text: str) -> str:
+        return re.sub(r"\b(\w+_role)\b", rf"\1_{schema[-13:-1]}", text)
+
+    roles = ", ".join(map(named, ("runner_role", "operator_role", "app_role")))
+    await sql.execute("".join(f"CREATE ROLE {role} LOGIN;" for role in roles.split(", ")))
+    try:
+        async with answering() as backend:
+            await each_role_is_held_against_its_use(
+                write_project(tmp_path, backend, url),
+                url,
+                lambda statement: sql.execute(named(statement)),
+                lambda role: as_role(url, named(role)),
+            )
+    finally:
+        await sql.execute(f"DROP OWNED BY {roles}; DROP ROLE {roles}")
 
 
 async def test_an_operator_alone_says_what_a_job_is_a_copy_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable
 
-__all__ = ["READ_ONLY", "is_conflict", "is_full", "is_read_only", "translated"]
+__all__ = ["READ_ONLY", "is_conflict", "is_denied", "is_full", "is_read_only", "translated"]
 
 REFUSED = frozenset(
     {1048, 1062, 1153, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 3140, 3819, 4025}
@@ -12,6 +12,8 @@ REFUSED = frozenset(
 """Numbers of errors by which a row is refused: a value that can't be, or is too long, a constraint, a
 SIGNAL."""
 
+
+NO_RIGHT = 1142
 
 READ_ONLY = "the server is read-only, as a replica is"
 
@@ -42,6 +44,11 @@ def is_conflict(error: BaseException) -> bool:
 def is_read_only(error: BaseException) -> bool:
     """Whether the server takes no writes: it is a replica, or is being replaced."""
     return OUTAGES.get(code_of(error)) == READ_ONLY
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether a user lacks a right on a table."""
+    return code_of(error) == NO_RIGHT
 
 
 def is_full(error: BaseException) -> bool:

@@ -13,10 +13,11 @@ from asyncmy.connection import Connection
 from asyncmy.constants import CLIENT
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.ports import StoreCapabilities, StoreOptions
+from sp00ky_core.ports import ROLES, Finding, StoreCapabilities, StoreOptions, Use
 from sp00ky_core.stores.transactional import Access, AsyncLane, InLanes, Session, TransactionalStore
 from sp00ky_store_mysql.callers import callers_session
 from sp00ky_store_mysql.errors import is_conflict, is_read_only, translated
+from sp00ky_store_mysql.privileges import ROWS, lacking, quoted
 from sp00ky_store_mysql.session import PATIENCE, SILENCE, MysqlSession, collation_of
 from sp00ky_store_mysql.url import address_of
 
@@ -33,12 +34,11 @@ OWN_THREAD = "SELECT id, host FROM information_schema.processlist WHERE id = con
 
 BEGIN_READ = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
-ROWS = "SELECT, INSERT, UPDATE, DELETE"
-OPERATED = {
-    "sp00ky_audit": "SELECT, INSERT, UPDATE",
-    "sp00ky_control": "SELECT, INSERT, UPDATE",
-    "sp00ky_runner": "SELECT, UPDATE",
-    **dict.fromkeys(("sp00ky_breaker", "sp00ky_rollup", "sp00ky_migration"), "SELECT"),
+OPERATED: Mapping[str, Sequence[str]] = {
+    "sp00ky_audit": ROWS[:3],
+    "sp00ky_control": ROWS[:3],
+    "sp00ky_runner": ("SELECT", "UPDATE"),
+    **dict.fromkeys(("sp00ky_breaker", "sp00ky_rollup", "sp00ky_migration"), ROWS[:1]),
 }
 """What an operator may do to some tables; to the others it may do what a runner may."""
 
@@ -72,11 +72,32 @@ class MysqlStore(InLanes, TransactionalStore):
 
     def grants(self) -> list[str]:
         """See ``Grants.grants``: of ``app_role``, ``runner_role`` and ``operator_role``."""
-        given = [(table.table, "SELECT, INSERT", "app_role") for table in self.options.tables]
-        given += [(table.name, ROWS, "runner_role") for table in self.declared]
-        given += [(table.name, OPERATED.get(table.name, ROWS), "operator_role") for table in self.declared]
-        database = self._address.driver["database"]
-        return [f"GRANT {rights} ON `{database}`.`{name}` TO {role}" for name, rights, role in given]
+        return [
+            f"GRANT {', '.join(some)} ON {self._qualified(name)} TO {ROLES[use]}"
+            for use, rights in self._rights().items()
+            for name, some in rights.items()
+        ]
+
+    def _qualified(self, name: str) -> str:
+        return f"{quoted(self._address.driver['database'])}.{quoted(name)}"
+
+    def _rights(self) -> Mapping[Use, Mapping[str, Sequence[str]]]:
+        """Return what each use needs to do, by the tables' names."""
+        names = [table.name for table in self.declared]
+        return {
+            Use.ENQUEUE: {table.table: ROWS[:2] for table in self.options.tables},
+            Use.RUN: dict.fromkeys(names, ROWS),
+            Use.OPERATE: {name: OPERATED.get(name, ROWS) for name in names},
+        }
+
+    async def lacking(self) -> Mapping[Use, list[Finding]]:
+        """See ``Grants.lacking``."""
+        return await self._executor.read(partial(lacking, rights=self._rights(), qualified=self._qualified))
+
+    async def check(self) -> list[Finding]:
+        """See ``Store.check``: what a user may not read isn't looked at."""
+        found = (await self.lacking())[Use.RUN]
+        return found if any("SELECT" in one.problem for one in found) else [*found, *await super().check()]
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
+import click
 
 from sp00ky_core.backend.backend import DELIVER_HERE, POOLED, Backend, delivered
-from sp00ky_core.cli.command import Settings, as_json, command, flag, run_async, store_open
+from sp00ky_core.cli.command import Settings, as_json, command, flag, option, run_async, store_open
 from sp00ky_core.cli.logs import one_line
 from sp00ky_core.cli.output import show, slow
 from sp00ky_core.config import BackendConfig, unready
@@ -20,7 +21,7 @@ from sp00ky_core.error_texts import install_hint
 from sp00ky_core.errors import AdapterMissing, Sp00kyError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.ports import Finding, JobQuery
+from sp00ky_core.ports import Finding, Grants, JobQuery, Use
 from sp00ky_core.runner.options import TRYING
 from sp00ky_openapi.loading import OpenContract
 from sp00ky_openapi.operation import PLACES, Operation, Scheme
@@ -30,6 +31,8 @@ __all__ = ["unmet_security"]
 
 _MOST_WAITING = 1_000  # jobs that are looked at, the newest
 
+USE = click.Choice([use.value for use in Use])
+
 OF_CONTAINERS = ".docker.internal"
 """Names of a machine within its containers; development files of Sp00ky projects have them."""
 
@@ -37,14 +40,18 @@ OF_CONTAINERS = ".docker.internal"
 @command(short_help="Look for what would stop jobs, or harm them.")
 @as_json
 @flag("--verbose", "List all operations, and why one can't be used.")
-def check(settings: Settings, *, verbose: bool) -> int:
+@option("--as", "What the database's role is for; by default the most that it may do.", name="use", type=USE)
+def check(settings: Settings, *, verbose: bool, use: str | None) -> int:
     """Look for what would stop jobs, or harm them; exit 1 if something would stop them, or breaks a promise.
 
     The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
     """
-    outbox, findings = run_async(_check(settings, verbose=verbose))
+    outbox, role, findings = run_async(_check(settings, verbose=verbose, use=use))
     document: dict[str, Any] = {"findings": [*map(_finding_json, findings)]}
     lines = [*map(_line, findings)] or ["ok: nothing to fix"]
+    if role is not None:
+        document |= {"may": [*role.may], "as": role.use}
+        lines = [role.line, *lines]
     if listed := dict(_told(outbox, "lists")):
         document["functions"] = listed
         lines += [one_line(f"{name}: {function}") for name, told in listed.items() for function in told]
@@ -57,7 +64,36 @@ def check(settings: Settings, *, verbose: bool) -> int:
     return int(any(finding.is_error for finding in findings))
 
 
-async def _check(settings: Settings, *, verbose: bool) -> tuple[Outbox, Sequence[Finding]]:
+@attrs.frozen(kw_only=True)
+class Role:
+    """What the database's role may do, and which use it is held against."""
+
+    may: Sequence[Use]
+    use: Use
+
+    @property
+    def line(self) -> str:
+        """Say it in one line."""
+        others = [use for use in Use if use not in self.may]
+        held = "" if self.use in self.may else f"; checked as one that is to {self.use}"
+        more = f", not {' or '.join(others)} (sp00ky check --as {others[0]} says why)" if others else ""
+        return f"the database's role may {' and '.join(self.may) or 'do nothing'}{more}{held}"
+
+
+async def _role(outbox: Outbox, use: str | None) -> Role | None:
+    """Return what the role may do; None: the store's database has none."""
+    if not isinstance(outbox.store, Grants):
+        if use is not None:
+            raise click.UsageError("--as: this store's database has no roles to tell apart")
+        return None
+    lacking = await outbox.store.lacking()
+    may = [one for one in Use if not lacking[one]]
+    return Role(may=may, use=Use(use) if use else [*may, Use.RUN][0])
+
+
+async def _check(
+    settings: Settings, *, verbose: bool, use: str | None
+) -> tuple[Outbox, Role | None, Sequence[Finding]]:
     outbox = settings.outbox()
     async with store_open(outbox):
         if not outbox.store.capabilities.durable:
@@ -68,10 +104,11 @@ async def _check(settings: Settings, *, verbose: bool) -> tuple[Outbox, Sequence
             findings += _document_findings(names, backend, verbose=verbose)
         findings += _request_findings(outbox, verbose=verbose)
         with slow("checking the tables"):
-            findings += await outbox.check()
+            role = await _role(outbox, use)
+            findings += await outbox.check(use=role.use if role else Use.RUN)
             if not any(finding.stops_jobs for finding in findings):
                 findings += [finding async for finding in _waiting_findings(outbox)]
-        return outbox, sorted(findings, key=lambda finding: finding.place)
+        return outbox, role, sorted(findings, key=lambda finding: finding.place)
 
 
 def configuration_findings(outbox: Outbox) -> Iterator[Finding]:

@@ -164,6 +164,11 @@ class Finding:
         return self.fix.endswith("sp00ky migrate")
 
     @property
+    def is_granted(self) -> bool:
+        """Whether a right is what mends it."""
+        return self.fix.startswith("GRANT ")
+
+    @property
     def place(self) -> tuple[bool, bool]:
         """Its place among others: what a migration mends is first, for others may come of it; then errors."""
         return not self.awaits_migration, not self.is_error

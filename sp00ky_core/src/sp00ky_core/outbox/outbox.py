@@ -29,6 +29,7 @@ from sp00ky_core.ports import (
     Finding,
     FindsExtensions,
     Gauge,
+    Grants,
     MigrationStep,
     PreparedTransport,
     RunnerState,
@@ -36,6 +37,7 @@ from sp00ky_core.ports import (
     StoreOptions,
     Transport,
     TransportFactory,
+    Use,
 )
 from sp00ky_core.stores.named_jobs import LoopStore
 
@@ -93,17 +95,30 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
         """
         return self.extensions.of(api)
 
-    async def check(self) -> list[Finding]:
+    async def check(self, *, use: Use = Use.RUN) -> list[Finding]:
         """Find what is wrong with the tables and the extensions, each with its consequence and its fix.
 
-        Where a migration is to be made that is said first, and nothing of the extensions, which need it.
+        Where a migration is to be made that is said first, and nothing of the extensions, which need it; nor
+        where the database's role lacks a right.
+
+        Args:
+            use: What the database's role is for; one that only enqueues needn't see what others need.
         """
-        stores = await super().check()
-        is_migrated = not any(one.stops_jobs and one.awaits_migration for one in stores)
+        stores = await self._of_store(use)
+        if use is Use.ENQUEUE:
+            return [*map(self.extensions.blamed, stores)]
+        is_migrated = not any(one.stops_jobs and (one.awaits_migration or one.is_granted) for one in stores)
         found = [*map(self.extensions.blamed, stores)]
         found += await self.extensions.findings(are_migrated=is_migrated)
         found.sort(key=lambda one: one.place)
         return found if any(one.stops_jobs for one in found) else [*found, *await self.other_services()]
+
+    async def _of_store(self, use: Use) -> list[Finding]:
+        found = await super().check()
+        if use is Use.RUN or not isinstance(self.store, Grants):
+            return found
+        lacking = await self.store.lacking()
+        return [*lacking[use], *(one for one in found if one not in lacking[Use.RUN])]
 
     async def _measure_extensions(self) -> list[Gauge]:
         return await self.extensions.metrics()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, Unpack, cast, runtime_checkable
 
@@ -47,6 +48,7 @@ from sp00ky_core.ports.tables import KeyedJob, Row, Spared, Table, TransactionWo
 __all__ = ["CallerConnection", "Finding", "MigrationStep", "Store", "StoreFactory"]
 __all__ += ["StoreCapabilities", "StoreOptions"]
 __all__ += ["FLAGS", "Grants", "ParamStyle", "Reschedules", "SqlStatement", "SqlStatements", "Statement"]
+__all__ += ["ROLES", "Use"]
 __all__ += ["Statements", "SynchronousEnqueue", "SynchronousMigrate", "Transactions", "has", "needed"]
 
 C = TypeVar("C")
@@ -523,6 +525,18 @@ StoreFactory = Callable[[StoreOptions], Store]
 """Makes a store for a URL; a plugin registers one for each scheme."""
 
 
+class Use(StrEnum):
+    """What a role of the database is for."""
+
+    RUN = "run"
+    OPERATE = "operate"
+    ENQUEUE = "enqueue"
+
+
+ROLES: Mapping[Use, str] = {Use.RUN: "runner_role", Use.OPERATE: "operator_role", Use.ENQUEUE: "app_role"}
+"""How a role is called in ``Grants.grants``."""
+
+
 @runtime_checkable
 class Grants(Protocol):
     """Grant privileges: an ability beside ``Store``, where its database has roles."""
@@ -532,6 +546,9 @@ class Grants(Protocol):
 
         Does no IO, so it works on a store that isn't open. The roles' names are for the reader to replace.
         """
+
+    async def lacking(self) -> Mapping[Use, list[Finding]]:
+        """Find what this store's role lacks for each use; ``Store.check`` has those of ``Use.RUN``."""
 
 
 @attrs.frozen(kw_only=True)

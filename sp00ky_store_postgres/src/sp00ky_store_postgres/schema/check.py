@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ import attrs
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.ports import Finding, JobTable, Table
+from sp00ky_core.ports import Finding, JobTable, Table, Use
 from sp00ky_core.stores.transactional import Is, Session
 from sp00ky_core.stores.transactional.jobs.due import next_due
 from sp00ky_core.stores.transactional.schema import RUNNERS, job_table, plan
@@ -22,7 +22,7 @@ from sp00ky_store_postgres.errors import MIGRATE, READ_ONLY, is_refusal
 from sp00ky_store_postgres.kit_session import PostgresSession
 from sp00ky_store_postgres.notifications import is_heard
 from sp00ky_store_postgres.schema import migrate
-from sp00ky_store_postgres.schema.definition import COLUMNS, JOB_KEY, KEY_COLUMNS, SHARED, Tables, object_name
+from sp00ky_store_postgres.schema.definition import COLUMNS, JOB_KEY, KEY_COLUMNS, Tables, object_name
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
@@ -52,7 +52,7 @@ async def check(
     async with migrate.session(options) as connection:
         if await connection.fetchval("SHOW transaction_read_only") == "on":
             raise StoreUnavailable(store=options.direct_location, problem=READ_ONLY)
-        findings, may_read = await _privileges(connection, tables)
+        findings, may_read = await _privileges(connection, tables, Use.RUN)
         others = [_settings(connection)]
         if may_read:
             session = PostgresSession(tables, connection.fetch)
@@ -103,12 +103,16 @@ async def _settings(connection: Any) -> AsyncIterator[Finding]:
 # Privileges.
 
 
-async def _privileges(connection: Any, tables: Tables) -> tuple[list[Finding], bool]:
-    """Find what the role of this connection lacks of a runner's privileges; also whether it may read all."""
-    written = [*tables.by_name, *SHARED]
-    pairs = [(name, right) for name in written for right in ("SELECT", "INSERT", "UPDATE", "DELETE")]
-    names, rights = zip(*pairs, ("sp00ky_migration", "SELECT"), strict=True)
-    rows = await connection.fetch(read_sql("rights"), tables.schema, list(names), list(rights))
+async def lacking(options: PostgresOptions, tables: Tables) -> Mapping[Use, list[Finding]]:
+    """See ``Grants.lacking``."""
+    async with migrate.session(options) as connection:
+        return {use: (await _privileges(connection, tables, use))[0] for use in Use}
+
+
+async def _privileges(connection: Any, tables: Tables, use: Use) -> tuple[list[Finding], bool]:
+    """Find what the role of this connection lacks for a use; also whether it may read what that needs."""
+    pairs = [(name, right) for name, rights in tables.rights()[use].items() for right in rights]
+    rows = await connection.fetch(read_sql("rights"), tables.schema, *map(list, zip(*pairs, strict=True)))
     may_read = not any({"USAGE", "SELECT"}.intersection(row["privileges"]) for row in rows)
     return [_lacking_right(row, tables) for row in rows], may_read
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sp00ky_core.gate.breaker import LONGEST_PAUSE
-from sp00ky_core.ports import LONGEST_PROBE, JobTable
+from sp00ky_core.ports import LONGEST_PROBE, ROLES, JobTable, Use
 from sp00ky_core.stores.transactional import Kind, Table
 from sp00ky_core.stores.transactional.schema import job_table
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
@@ -69,6 +69,16 @@ def object_name(table: str, suffix: str) -> str:
 SHARED = tuple(name for name in KEY_COLUMNS if name != "sp00ky_migration")
 """The columns that calls read and write."""
 
+ROWS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+OF_VERSIONS = {"sp00ky_migration": ROWS[:1]}
+OPERATED = {
+    "sp00ky_breaker": ROWS[:1],
+    "sp00ky_rollup": ROWS[:1],
+    "sp00ky_runner": ("SELECT", "UPDATE"),
+    **dict.fromkeys(("sp00ky_control", "sp00ky_audit", "sp00ky_schedule"), ROWS[:3]),
+}
+"""What an operator may do to the tables that runners write; to the others it may do what a runner may."""
+
 HEARD = ("sp00ky_breaker", "sp00ky_control")
 """Tables that tell claims when they are written to, as job tables do."""
 
@@ -83,6 +93,7 @@ class Tables:
         schema: Where all are.
         location: Of the store: ``Store.location``.
         heard: As notifications name them.
+        extensions: The names of extensions' tables.
         own: The store's own in SQL, by their names without the prefix: ``runner``.
     """
 
@@ -92,7 +103,7 @@ class Tables:
         by_backend: Mapping[str, JobTable],
         schema: str,
         location: str,
-        extensions: Iterable[Table] = (),
+        extensions: Sequence[Table] = (),
     ) -> None:
         self.by_name = by_name
         self.by_backend = by_backend
@@ -101,6 +112,7 @@ class Tables:
         self.location = location
         signalling = (table.name for table in extensions if table.signals)
         self.heard: frozenset[str] = frozenset(f"{schema}.{name}" for name in (*by_name, *HEARD, *signalling))
+        self.extensions = tuple(table.name for table in extensions)
         self.own: dict[str, str] = {own.removeprefix("sp00ky_"): quoted(schema, own) for own in KEY_COLUMNS}
         self._filled: dict[tuple[str, str | None], str] = {}
         longest_pause = max((table.longest_pause for table in self.all), default=LONGEST_PAUSE)
@@ -140,17 +152,23 @@ class Tables:
         pauses backends, asks runners to drain, and defines, fires and pauses schedules; each act is written
         down.
         """
-        jobs, own = ", ".join(map(self.name, self.all)), self.own
-        shared = ", ".join(quoted(self.schema, name) for name in SHARED)
-        operated = ", ".join(own[name] for name in ("control", "audit", "schedule", "schedule_run"))
-        return [
-            f"GRANT USAGE ON SCHEMA {quoted(self.schema)} TO app_role, runner_role, operator_role",
-            f"GRANT SELECT, INSERT ON {jobs} TO app_role",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {jobs}, {shared} TO runner_role",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {jobs} TO operator_role",
-            f"GRANT SELECT ON {shared} TO operator_role",
-            f"GRANT INSERT, UPDATE ON {operated} TO operator_role",
-            f"GRANT DELETE ON {own['schedule_run']} TO operator_role",
-            f"GRANT UPDATE ON {own['runner']} TO operator_role",
-            f"GRANT SELECT ON {own['migration']} TO runner_role, operator_role",
-        ]
+        schema = quoted(self.schema)
+        grants = [f"GRANT USAGE ON SCHEMA {schema} TO {', '.join(sorted(ROLES.values()))}"]
+        for use, rights in self.rights().items():
+            for given in dict.fromkeys(rights.values()):
+                names = (quoted(self.schema, name) for name, some in rights.items() if some == given)
+                grants.append(f"GRANT {', '.join(given)} ON {', '.join(names)} TO {ROLES[use]}")
+        return grants
+
+    def rights(self) -> Mapping[Use, Mapping[str, tuple[str, ...]]]:
+        """Return what each use needs to do, by the tables' names."""
+        jobs = tuple(self.by_name)
+        return {
+            Use.ENQUEUE: dict.fromkeys(jobs, ROWS[:2]),
+            Use.RUN: {**dict.fromkeys((*jobs, *SHARED, *self.extensions), ROWS), **OF_VERSIONS},
+            Use.OPERATE: {
+                **dict.fromkeys((*jobs, *SHARED, *self.extensions), ROWS),
+                **OPERATED,
+                **OF_VERSIONS,
+            },
+        }

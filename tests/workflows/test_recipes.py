@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workflows.conftest import OPEN, Backend, Refused, Run, document, statuses
+from tests.workflows.conftest import OPEN, Backend, Refused, Run, document, statuses, until
 
 from sp00ky_core import Outbox
 from sp00ky_workflows import Workflows
@@ -17,7 +17,7 @@ RECIPES = dict(
     re.findall(r"^## ([^\n]+)\n\n<!-- not run[^\n]*\n```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 )
 PATHS = ["charge", "refund", "reserve", "release", "ship", "shops", "sum", "send", "line", "imported"]
-PATHS += ["import-failed"]
+PATHS += ["import-failed", "draft", "pay-back"]
 
 
 @pytest.fixture
@@ -58,6 +58,18 @@ async def test_nightly_report(outbox: Outbox, run: Run, backend: Backend) -> Non
     ended = await run((await follow("Nightly report, by fan-out", outbox=outbox))["w"].id)
     assert statuses(ended)["sum[1]"] == "success"
     assert backend.asked[-1][1]["sums"] == [100, 200]
+
+
+async def test_approval_by_a_person(outbox: Outbox, workflows: Workflows, backend: Backend) -> None:
+    await follow("Approval, by a person", outbox=outbox)
+
+    async def is_approved() -> bool:
+        return statuses(await workflows.get("refund-7"))["approved"] == "success"
+
+    async with outbox.runner(transport=backend):
+        await until(is_approved)
+    now = {step.name: (step.status, step.result) for step in (await workflows.get("refund-7")).steps}
+    assert (now["approved"], now["pay"]) == (("success", {"by": "ada"}), ("waiting", None))
 
 
 async def test_import_with_progress(

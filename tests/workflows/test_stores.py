@@ -23,6 +23,14 @@ from tests.workflows.test_once import (
     test_an_id_given_twice_is_one_workflow,
     test_many_at_once_make_one,
 )
+from tests.workflows.test_pauses import (
+    test_a_signal_may_come_before_the_wait,
+    test_a_sleep_ends_after_its_time,
+    test_a_step_waits_for_a_signal,
+    test_a_wait_that_is_done_again_takes_another_signal,
+    test_a_wait_without_a_signal_fails_and_undoes,
+    test_steps_behind_a_wait_are_added_while_it_waits,
+)
 from tests.workflows.test_running import (
     test_a_deadline_ends_a_workflow_and_its_jobs,
     test_a_diamond_gets_the_results_of_what_it_waits_for,
@@ -53,8 +61,13 @@ __all__ += [
     "test_a_retry_before_the_deadline_and_a_rerun_keep_it",
     "test_a_retry_goes_on_where_it_failed",
     "test_a_retry_of_the_job_lets_its_workflow_go_on",
+    "test_a_signal_may_come_before_the_wait",
+    "test_a_sleep_ends_after_its_time",
     "test_a_step_is_done_for_each_item_of_a_result",
     "test_a_step_that_failed_without_a_job_stops_no_search",
+    "test_a_step_waits_for_a_signal",
+    "test_a_wait_that_is_done_again_takes_another_signal",
+    "test_a_wait_without_a_signal_fails_and_undoes",
     "test_an_id_given_twice_is_one_workflow",
     "test_an_undone_workflow_can_be_done_again",
     "test_each_workflow_is_found_however_many_are_of_one_instant",
@@ -63,6 +76,7 @@ __all__ += [
     "test_many_go_on_with_a_corrected_payload",
     "test_one_may_wait_for_what_has_succeeded_and_for_what_is_pending",
     "test_several_may_add_until_it_is_closed",
+    "test_steps_behind_a_wait_are_added_while_it_waits",
     "test_text_that_a_job_answered_is_read_as_json",
     "test_what_doesn_t_depend_on_a_failed_step_may_go_on",
     "test_what_succeeded_is_undone_in_reverse",

@@ -51,6 +51,31 @@ async def test_one_is_started_by_hand_and_its_steps_get_results(
         await workflows.trigger("deplo")
 
 
+def test_a_step_sleeps_or_waits_for_a_signal() -> None:
+    steps: dict[str, Any] = {
+        "build": {"backend": "shop", "route": "/a"},
+        "pause": {"sleep": "3d", "dependsOn": ["build"]},
+        "approved": {"waitFor": "approved", "timeout": "14d", "dependsOn": "pause"},
+        "closed": {"waitFor": "closed", "timeout": "never"},
+    }
+    graph = read_workflow("deploy", {"steps": steps}).graph
+    read = {step.name: (step.path, step.options.get("seconds"), step.after) for step in graph.steps}
+    assert read == {
+        "build": ("/a", None, ()),
+        "pause": ("sleep", 259_200.0, ("build",)),
+        "approved": ("wait_for", 1_209_600.0, ("pause",)),
+        "closed": ("wait_for", None, ()),
+    }
+    for wrong in (
+        {"sleep": "3d", "route": "/a"},
+        {"sleep": "never"},
+        {"sleep": 0},
+        {"waitFor": "x", "sleep": 1},
+    ):
+        with pytest.raises(WorkflowInvalid, match="step 'pause'"):
+            read_workflow("deploy", {"steps": {**steps, "pause": wrong}})
+
+
 async def test_check_says_what_can_t_be_started(outbox: Outbox) -> None:
     said = {finding.subject: finding.problem for finding in await outbox.check()}
     assert "cron" in said["workflows.nightly"]

@@ -14,6 +14,7 @@ from sp00ky_core.encoding.json_bytes import json_value
 from sp00ky_core.errors import UnknownBackend
 from sp00ky_core.ports import ExtensionContext
 from sp00ky_workflows.model.graph import Call, Step
+from sp00ky_workflows.model.pauses import is_pause
 from sp00ky_workflows.model.pointers import INPUT, reference, resolved, sources
 
 __all__ = ["as_upstream", "call_of", "job_of", "problem_of"]
@@ -21,6 +22,8 @@ __all__ = ["as_upstream", "call_of", "job_of", "problem_of"]
 
 def problem_of(call: Call, backends: Mapping[str, Backend]) -> str:
     """Say why there is no such operation; empty: there is."""
+    if is_pause(call):
+        return ""
     backend = backends.get(call.backend)
     if backend is None:
         return str(UnknownBackend(backend=call.backend, known=tuple(backends)))

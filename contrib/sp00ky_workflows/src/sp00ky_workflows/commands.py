@@ -17,7 +17,7 @@ from sp00ky_core.cli.output import aligned, is_terminal, moment, show, show_list
 from sp00ky_core.outbox.queries import json_of
 from sp00ky_workflows.api.records import BatchRecord, StepRecord, WorkflowRecord
 from sp00ky_workflows.api.workflows import Workflows
-from sp00ky_workflows.model.graph import WorkflowStatus
+from sp00ky_workflows.model.graph import StepStatus, WorkflowStatus
 
 __all__ = ["batches", "workflows"]
 
@@ -70,6 +70,8 @@ def _row(found: WorkflowRecord) -> Sequence[Any]:
 
 def _step_row(step: StepRecord) -> Sequence[Any]:
     said = "" if step.result is None else json.dumps(step.result, ensure_ascii=False)[:80]
+    if step.due_at and step.status is StepStatus.WAITING:
+        said = f"until {moment(step.due_at)} (UTC)"
     return step.name, step.status, ", ".join(step.after)[:60], step.job_id, said
 
 
@@ -173,6 +175,18 @@ def _is_wanted(count: int) -> bool:
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise click.UsageError(f"{number} would go on, and nothing was done: add --yes to do it")
     return click.confirm(f"{number} will go on. Go on?", err=True)
+
+
+@command(workflows, name="signal", short_help="Give a workflow a signal that a step waits for.")
+@WORKFLOW
+@click.argument("signal")
+@click.argument("payload", required=False)
+async def signal(outbox: Outbox, *, workflow: str, signal: str, payload: str | None) -> None:
+    """Give the WORKFLOW a SIGNAL, with PAYLOAD as JSON, @FILE, or -: the result of the step that waits."""
+    given = None if payload is None else read_payload(payload)
+    api = outbox.extension(Workflows)
+    await api.signal(workflow, signal, given)
+    click.echo(_line(await api.get(workflow)))
 
 
 @command(workflows, name="rerun", short_help="Start a workflow once more, from the beginning.")

@@ -14,8 +14,10 @@ __all__ = [
     "ID",
     "PART",
     "PARTS",
+    "PAUSED",
     "PREFIX",
     "READY",
+    "SIGNALS",
     "STEPS",
     "TABLES",
     "WORKFLOWS",
@@ -70,14 +72,30 @@ STEPS = Table(
         Column("waits_for", Kind.INTEGER, 0, required=True),
         Column("result", Kind.JSON),
         Column("definition", Kind.JSON),
+        Column("due_at", Kind.INSTANT),
     ),
     ("workflow_id", "name"),
     (
         Index("job", ("job_id",), (Is("job_id", "!=", None),)),
         Index("open", ("status", "job_id"), (Is("job_id", "!=", None),)),
         Index("ready", ("waits_for", "workflow_id"), (Is("status", "=", StepStatus.WAITING),)),
+        Index("due", ("status", "due_at"), (Is("due_at", "!=", None),)),
     ),
     version=2,
+)
+
+SIGNALS = Table(
+    "sp00ky_workflow_signal",
+    (
+        Column("workflow_id", Kind.TEXT, required=True, length=ID),
+        Column("name", Kind.TEXT, required=True, length=STEP_NAME),
+        Column("payload", Kind.JSON),
+        Column("taken", Kind.INTEGER, 0, required=True),
+        Column("created_at", Kind.INSTANT, Default.NOW, required=True),
+    ),
+    ("workflow_id", "name"),
+    (Index("open", ("taken", "workflow_id")),),
+    version=1,
 )
 
 BATCHES = Table(
@@ -113,10 +131,13 @@ PARTS = Table(
 )
 """Up to 256 jobs of a batch, whose ids are the part's and two digits; bits of them, in hexadecimal."""
 
-TABLES = (WORKFLOWS, STEPS, BATCHES, PARTS)
+TABLES = (WORKFLOWS, STEPS, SIGNALS, BATCHES, PARTS)
 
 READY = (Is("status", "=", StepStatus.WAITING), Is("waits_for", "=", 0))
 """What steps meet that can begin: one transaction begins some of many, and a runner those that it knows."""
+
+PAUSED = (Is("status", "=", StepStatus.WAITING), Is("waits_for", "=", 1), Is("due_at", "!=", None))
+"""What steps meet that wait for their time, or a signal, alone."""
 
 PREFIX = "wf_"
 """Of the keys of our jobs, where a database's keys are any text."""

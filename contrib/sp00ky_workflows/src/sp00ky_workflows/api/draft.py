@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, Unpack, overload, runtime_checkable
 
@@ -14,6 +15,7 @@ from sp00ky_core.job.job import JobOptions
 from sp00ky_workflows.calls import call_of
 from sp00ky_workflows.errors import WorkflowInvalid
 from sp00ky_workflows.model.graph import Call, Graph, OnFailure, Step, checked
+from sp00ky_workflows.model.pauses import sleeping, waiting
 from sp00ky_workflows.model.pointers import FROM, ITEM, reference
 
 __all__ = ["Draft", "Function", "StepRef", "Undo", "as_call", "item"]
@@ -149,11 +151,48 @@ class Draft:
             Step(
                 **attrs.asdict(call, recurse=False),
                 name=name,
-                after=tuple(other.name if isinstance(other, StepRef) else other for other in after),
+                after=_names(after),
                 for_each=_each(for_each),
                 undo=undoing,
             )
         )
+        return StepRef(name)
+
+    def wait_for(
+        self, signal: str, *, timeout: timedelta | None = None, after: Iterable[StepRef | str] = ()
+    ) -> StepRef:
+        """Add a step of a signal's name, without a job: it succeeds with what ``Workflows.signal`` gives it.
+
+        Args:
+            signal: The signal, and the step.
+            timeout: From when all of ``after`` have succeeded; then it fails. None: it waits for ever.
+            after: Steps that it waits for first.
+
+        Raises:
+            WorkflowInvalid: It can be no step of this workflow.
+        """
+        return self._pause(signal, after, lambda: waiting(signal, timeout))
+
+    def sleep(
+        self,
+        name: str,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        after: Iterable[StepRef | str] = (),
+    ) -> StepRef:
+        """Add a step without a job, which succeeds so long after all of ``after``. Raises as ``wait_for``."""
+        length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        return self._pause(name, after, lambda: sleeping(length))
+
+    def _pause(self, name: str, after: Iterable[StepRef | str], make: Callable[[], Call]) -> StepRef:
+        try:
+            values = attrs.asdict(make(), recurse=False)
+        except (Sp00kyError, TypeError, ValueError) as error:
+            raise WorkflowInvalid(workflow=self.name, step=str(name), problem=str(error)) from error
+        self._steps.append(Step(**values, name=name, after=_names(after)))
         return StepRef(name)
 
     async def __aenter__(self) -> Self:
@@ -196,6 +235,10 @@ def as_call(undo: Any) -> Call:
         return _call(what, None, None, rest[0] if rest else {})
     path, payload = (*rest, None, None)[:2]
     return _call(what, path, payload, {})
+
+
+def _names(after: Iterable[StepRef | str]) -> tuple[str, ...]:
+    return tuple(other.name if isinstance(other, StepRef) else other for other in after)
 
 
 def _each(for_each: Any) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import attrs
 
@@ -13,6 +14,7 @@ from sp00ky_workflows.calls import problem_of
 from sp00ky_workflows.errors import WorkflowInvalid, WorkflowStopped
 from sp00ky_workflows.model.advance import StepState
 from sp00ky_workflows.model.graph import Step, StepStatus, checked, read_graph
+from sp00ky_workflows.model.pauses import is_pause
 from sp00ky_workflows.service.advance import Advance
 from sp00ky_workflows.service.steps import Beaten
 from sp00ky_workflows.service.transactions import advanced
@@ -58,9 +60,12 @@ class MoreSteps(Draft):
             state.step = attrs.evolve(state.step, then=behind[name])
             # so that whoever has read the row before, and ends it, reads it again
             state.waits_for -= state.status is StepStatus.PENDING
+            if state.due_at and state.status is StepStatus.WAITING:
+                state.due_at -= timedelta(microseconds=1)
         done = {name for name, state in states.items() if state.status is StepStatus.SUCCESS}
         added = [
-            StepState(workflow_id=self.id, step=step, waits_for=len({*step.after} - done)) for step in new
+            StepState(workflow_id=self.id, step=step, waits_for=len({*step.after} - done) + is_pause(step))
+            for step in new
         ]
         advance.steps.add(added)
         as_read = [Is(name, "=", row[name]) for name in ("id", "status", "revision")]

@@ -13,6 +13,7 @@ from sp00ky_core.ports import ExtensionTransaction, Is, Row
 from sp00ky_workflows.errors import UnknownWorkflow
 from sp00ky_workflows.model.advance import StepState
 from sp00ky_workflows.model.graph import StepStatus, WorkflowStatus
+from sp00ky_workflows.model.pauses import ENDLESS, NOT_BEGUN, is_pause
 from sp00ky_workflows.tables import WORKFLOWS
 
 __all__ = ["BatchRecord", "StepRecord", "WorkflowRecord"]
@@ -31,7 +32,8 @@ class StepRecord:
         result: What its job answered; of a failed one ``code`` and ``reason``.
         after: The steps that it needs.
         backend: Whose job it is.
-        path: The operation.
+        path: The operation; of a step without a job ``sleep`` or ``wait_for``.
+        due_at: When a step without a job is over, at the latest.
     """
 
     name: str
@@ -42,6 +44,7 @@ class StepRecord:
     after: tuple[str, ...]
     backend: str
     path: str
+    due_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -125,12 +128,13 @@ def step_record(row: Row) -> StepRecord:
     return StepRecord(
         name=step.name,
         status=state.status,
-        waits_for=max(state.waits_for, 0),
+        waits_for=max(state.waits_for - is_pause(step), 0),
         job_id=state.job_id,
         result=None if result is None else _value(result),
         after=tuple(state.needed),
         backend=step.backend,
         path=step.path,
+        due_at=state.due_at if state.due_at and NOT_BEGUN < state.due_at < ENDLESS else None,
     )
 
 

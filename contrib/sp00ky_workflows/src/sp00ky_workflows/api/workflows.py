@@ -40,15 +40,17 @@ from sp00ky_workflows.api.records import (
     step_record,
     workflow_record,
 )
+from sp00ky_workflows.api.signals import check_signal, give
 from sp00ky_workflows.api.steering import RetryResult, before, kill, matching, retry, retry_many
 from sp00ky_workflows.calls import as_upstream, problem_of
 from sp00ky_workflows.errors import UnknownWorkflow, WorkflowInvalid
 from sp00ky_workflows.model.advance import StepState
 from sp00ky_workflows.model.file import read_workflow
 from sp00ky_workflows.model.graph import Graph, OnFailure, WorkflowStatus, read_graph
+from sp00ky_workflows.model.pauses import is_pause
 from sp00ky_workflows.service.advance import Advance
 from sp00ky_workflows.service.transactions import redone
-from sp00ky_workflows.tables import ID, STEPS, WORKFLOWS
+from sp00ky_workflows.tables import ID, SIGNALS, STEPS, WORKFLOWS
 
 __all__ = ["NewWorkflow", "Workflows"]
 
@@ -141,13 +143,14 @@ class NewWorkflow(Draft):
         advance = Advance(tx, self._context, is_new=True)
         made = {"revision": 1, "status": "running", "held": None, "held_since": None}
         advance.workflows[self.id] = {**row, **made}
-        first = self._context.traced(NewJob(backend=graph.steps[0].backend, path=graph.steps[0].path))
+        called = next(step for step in graph.steps if not is_pause(step))
+        first = self._context.traced(NewJob(backend=called.backend, path=called.path))
         trace = {"traceparent": first.traceparent} if first.traceparent else {}
         states = [
             StepState(
                 workflow_id=self.id,
                 step=attrs.evolve(step, options={**trace, **step.options}),
-                waits_for=len(step.after),
+                waits_for=len(step.after) + is_pause(step),
             )
             for step in graph.steps
         ]
@@ -170,7 +173,8 @@ class NewWorkflow(Draft):
 
     def _documents(self, graph: Graph) -> dict[str, str]:
         backends = self._context.backends
-        return {name: backends[name].document for name in sorted({step.backend for step in graph.steps})}
+        called = {step.backend for step in graph.steps if not is_pause(step)}
+        return {name: backends[name].document for name in sorted(called)}
 
     def of_file(self, graph: Graph) -> Graph:
         """Return a graph of sp00ky.yml with what Sp00ky's rule puts into its payloads."""
@@ -363,6 +367,35 @@ class Workflows:
                     await record.reach(result.done)
             await record.reach(result.done)
         return result
+
+    async def signal(
+        self,
+        workflow_id: str,
+        signal: str,
+        payload: Any = None,
+        *,
+        connection: CallerConnection = Transaction.OWN,
+    ) -> None:
+        """Give a workflow a signal, which a step waits for, or will; given twice, the first one counts.
+
+        Args:
+            workflow_id: The workflow, which is to be committed.
+            signal: What ``wait_for`` names.
+            payload: The step's result.
+            connection: Yours: the signal is given when its transaction commits.
+
+        Raises:
+            UnknownWorkflow: There is none, or none of its steps waits for such a signal.
+            WorkflowStopped: It has ended.
+        """
+        row = {"workflow_id": workflow_id, "name": signal, "taken": 0}
+        row["payload"] = encode(json_value({"payload": payload})["payload"]).decode()
+        given = check_given(connection)
+        if given is None:
+            await give(self._context, row)
+        else:
+            await self._context.read(partial(check_signal, row=row))
+            await self._context.insert(given, {SIGNALS: [row]})
 
     async def rerun(self, workflow_id: str, **act: Unpack[ActOptions]) -> WorkflowRecord:
         """Make a new workflow of the same steps and input. Raises ``UnknownWorkflow``."""

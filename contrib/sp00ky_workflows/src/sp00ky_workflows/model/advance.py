@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Self
 
 import attrs
 
 from sp00ky_workflows.model.graph import Call, Graph, Step, StepStatus, read_step
+from sp00ky_workflows.model.pauses import NOT_BEGUN, is_pause
 
 __all__ = ["UNDO", "Place", "StepState", "begun_again", "members", "members_of", "undo_chain", "undone_by"]
 
@@ -33,6 +35,7 @@ class StepState:
         waits_for: How many of the steps that it needs haven't succeeded.
         job_id: Of its job; None: there is none yet.
         result: JSON text of what came of it.
+        due_at: When a pause is to be looked at: to begin its time, or to end it. None: it is none.
     """
 
     workflow_id: str = ""
@@ -41,11 +44,16 @@ class StepState:
     waits_for: int = 0
     job_id: str | None = None
     result: str | None = None
+    due_at: datetime | None = attrs.field()
+
+    @due_at.default
+    def _not_begun(self) -> datetime | None:
+        return NOT_BEGUN if is_pause(self.step) else None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         """Read a row."""
-        same = {name: row[name] for name in ("workflow_id", "waits_for", "job_id", "result")}
+        same = {name: row[name] for name in ("workflow_id", "waits_for", "job_id", "result", "due_at")}
         return cls(**same, step=read_step(row["definition"]), status=StepStatus(row["status"]))
 
     @property
@@ -126,7 +134,9 @@ def begun_again(
             step = attrs.evolve(step, members=None)
         state = attrs.evolve(states[name], step=step, status=StepStatus.WAITING, job_id=None, result=None)
         needed = () if step.of else state.needed
+        state.due_at = NOT_BEGUN if is_pause(step) else None
         state.waits_for = sum(other in again or not _is_done(states, other) for other in needed)
+        state.waits_for += is_pause(step)
         changed[name] = state
     return changed
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Any
 
 import attrs
 
 from sp00ky_core.config.values import ReadProblem, duration
+from sp00ky_core.config.values import deadline as deadline_of
 from sp00ky_core.error_texts import nearest
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_workflows.calls import call_of
 from sp00ky_workflows.errors import WorkflowInvalid
-from sp00ky_workflows.model.graph import Graph, OnFailure, Step, checked
+from sp00ky_workflows.model.graph import Call, Graph, OnFailure, Step, checked
+from sp00ky_workflows.model.pauses import sleeping, waiting
 
 __all__ = ["FileWorkflow", "read_workflow"]
 
 CLOCK = ("cron", "every", "timezone", "enabled")
 OF_SCHEDULES = ("forEach", "concurrency", "quarantineAfter", "deadline")
 KEYS = ("steps", "onFailure", "schedule", *CLOCK, *OF_SCHEDULES)
-STEP_KEYS = ("backend", "route", "payload", "dependsOn", "retry", "timeout")
+STEP_KEYS = ("backend", "route", "payload", "dependsOn", "retry", "timeout", "sleep", "waitFor")
+PAUSES = {"sleep": ("sleep", "dependsOn"), "waitFor": ("waitFor", "timeout", "dependsOn")}
+"""Keys of steps without a job, by the one that says which it is."""
 RETRY_KEYS = ("max", "strategy")
 
 
@@ -79,12 +84,24 @@ def _step(workflow: str, name: str, raw: Any) -> Step:
     _check_keys(workflow, name, raw, STEP_KEYS)
     _check_keys(workflow, name, raw.get("retry", {}), RETRY_KEYS)
     after = raw.get("dependsOn", ())
+    for key in PAUSES.keys() & raw.keys():
+        _check_keys(workflow, name, raw, PAUSES[key])
     try:
-        call = call_of(raw.get("backend"), raw.get("route"), raw.get("payload"), _options(raw))
-    except (Sp00kyError, ReadProblem, TypeError) as error:
+        call = _pause(raw) or call_of(raw.get("backend"), raw.get("route"), raw.get("payload"), _options(raw))
+    except (Sp00kyError, ReadProblem, TypeError, ValueError, OverflowError) as error:
         raise WorkflowInvalid(workflow=workflow, step=name, problem=str(error)) from None
     names = (after,) if isinstance(after, str) else tuple(after)
     return Step(**attrs.asdict(call, recurse=False), name=name, after=names)
+
+
+def _pause(raw: Mapping[str, Any]) -> Call | None:
+    """Return what a step without a job does; None: it has one."""
+    if "sleep" in raw:
+        return sleeping(timedelta(seconds=duration(raw["sleep"]) or 0))
+    if "waitFor" not in raw:
+        return None
+    timeout = deadline_of(raw.get("timeout"))
+    return waiting(str(raw["waitFor"]), timedelta(seconds=timeout) if timeout else None)
 
 
 def _options(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -178,6 +178,9 @@ def checked(workflow: str, given: Sequence[Step], on_failure: OnFailure = OnFail
     for name, needed in needs.items():
         for other in needed:
             then[other].append(name)
+    if not any(step.backend for step in given):
+        problem = "no step of it has a job; give it at least one that calls a backend"
+        raise WorkflowInvalid(workflow=workflow, step="", problem=problem)
     halt = on_failure is OnFailure.HALT
     whole = (
         attrs.evolve(steps[name], after=needs[name], then=tuple(then[name]), halt=halt) for name in order

@@ -20,8 +20,9 @@ from sp00ky_workflows.model.advance import Place, StepState, members, undone_by
 from sp00ky_workflows.model.graph import MOST_STEPS, Step, StepStatus
 from sp00ky_workflows.model.pointers import INPUT, ITEM, PointerUnmatched, pointed_at, split
 from sp00ky_workflows.service.outcomes import Outcome, Outcomes, failure
+from sp00ky_workflows.service.pauses import resumed
 from sp00ky_workflows.service.steps import Steps
-from sp00ky_workflows.tables import PREFIX, READY, WORKFLOWS, step_key
+from sp00ky_workflows.tables import PAUSED, PREFIX, READY, WORKFLOWS, step_key
 
 __all__ = ["Advance"]
 
@@ -87,11 +88,11 @@ class Advance:
         return len(ends)
 
     async def begin(self, workflows: Collection[str]) -> None:
-        """Begin some of the steps of workflows that wait for nothing. Raises ``Beaten``."""
+        """Begin some of the steps of workflows that wait for nothing; end pauses. Raises ``Beaten``."""
         mine = Is("workflow_id", "in", tuple(workflows))
         ready = await self.steps.read(mine, *READY, limit=AT_ONCE)
         self.left |= {*workflows} if len(ready) == AT_ONCE else set()
-        await self.go_on(ready=ready)
+        await self.go_on(await resumed(self.tx, await self.steps.read(mine, *PAUSED, limit=AT_ONCE)), ready)
 
     async def go_on(self, ends: Sequence[End] = (), ready: Sequence[StepState] = ()) -> None:
         """End some steps, begin others that wait for nothing, and so on until only jobs are waited for."""

@@ -11,9 +11,10 @@ from sp00ky_core.stores.ids import chunks
 from sp00ky_workflows.api.records import WITHOUT_DEFINITION, WorkflowRecord, workflow_record
 from sp00ky_workflows.model.advance import StepState, begun_again, undo_chain, undone_by
 from sp00ky_workflows.model.graph import StepStatus, WorkflowStatus, read_graph
+from sp00ky_workflows.model.pauses import signal_of
 from sp00ky_workflows.service.advance import LONGEST_REASON, Advance
 from sp00ky_workflows.service.steps import Beaten, Steps
-from sp00ky_workflows.tables import STEPS, WORKFLOWS
+from sp00ky_workflows.tables import SIGNALS, STEPS, WORKFLOWS
 
 __all__ = ["begin_again", "end_late", "finish", "hold", "without_open_steps"]
 
@@ -122,6 +123,11 @@ def _deadline(row: Row, now: datetime) -> datetime | None:
     return None if row["deadline_s"] is None else now + timedelta(seconds=row["deadline_s"])
 
 
+def _taken(state: StepState) -> str | None:
+    """Return the signal that a step has taken; another is waited for where it is done again."""
+    return signal_of(state.step) if state.status is StepStatus.SUCCESS else None
+
+
 async def begin_again(
     advance: Advance, workflow_id: str, first: Collection[str], chosen: Collection[str] = ()
 ) -> None:
@@ -140,4 +146,6 @@ async def begin_again(
     gone = (name for name, state in states.items() if state.step.of in anew or undone_by(name))
     await advance.steps.delete(workflow_id, gone)
     advance.steps.add(again.values())
+    if taken := tuple(signal for name in again if (signal := _taken(states[name]))):
+        await tx.delete(SIGNALS, [Is("workflow_id", "=", workflow_id), Is("name", "in", taken)])
     await advance.go_on(ready=[state for state in again.values() if not state.waits_for])

@@ -55,4 +55,4 @@ def _outcome(status: JobStatus, result: bytes, errors: Sequence[AttemptError]) -
         return StepStatus.SUCCESS, result.decode()
     if not errors:
         return failure("failed", "its job has failed")
-    return failure(errors[-1].name, f"{errors[-1]}: {errors[-1].reason}")
+    return failure(errors[-1].name, str(errors[-1]))

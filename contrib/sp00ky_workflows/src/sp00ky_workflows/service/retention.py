@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sp00ky_core.config import TopRetentionConfig
 from sp00ky_core.ports import ExtensionTransaction, Is
 from sp00ky_workflows.api.records import ENDED
-from sp00ky_workflows.tables import BATCHES, PARTS, STEPS, WORKFLOWS
+from sp00ky_workflows.tables import BATCHES, PARTS, SIGNALS, STEPS, WORKFLOWS
 
 __all__ = ["prune"]
 
@@ -26,7 +26,8 @@ async def prune(tx: ExtensionTransaction, kept: TopRetentionConfig) -> int:
         where = [Is("status", "=", status), Is("ended_at", "<", before)]
         rows = await tx.select(WORKFLOWS, where, order=("ended_at",), limit=AT_ONCE, columns=("id",))
         if ids := tuple(row["id"] for row in rows):
-            await tx.delete(STEPS, [Is("workflow_id", "in", ids)])
+            for table in (STEPS, SIGNALS):
+                await tx.delete(table, [Is("workflow_id", "in", ids)])
             deleted += await tx.delete(WORKFLOWS, [Is("id", "in", ids)])
     where = [Is("closed", "=", ENDED), Is("ended_at", "<", failed)]
     rows = await tx.select(BATCHES, where, order=("ended_at",), limit=AT_ONCE, columns=("id",))

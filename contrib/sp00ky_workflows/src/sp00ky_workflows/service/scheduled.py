@@ -25,6 +25,7 @@ from sp00ky_workflows.api.steering import kill
 from sp00ky_workflows.api.workflows import NewWorkflow
 from sp00ky_workflows.errors import WorkflowInvalid, WorkflowStopped
 from sp00ky_workflows.model.file import read_workflow
+from sp00ky_workflows.model.pauses import is_pause
 from sp00ky_workflows.tables import WORKFLOWS
 
 __all__ = ["Scheduled"]
@@ -78,7 +79,8 @@ class Scheduled:
             try:
                 read = read_workflow(name, raw)
                 if read.schedule is not None:
-                    backend = f"{BACKEND}{read.graph.steps[0].backend}"
+                    called = next(step for step in read.graph.steps if not is_pause(step))
+                    backend = f"{BACKEND}{called.backend}"
                     schedules[name] = parse_schedule(
                         name, {**read.schedule, "route": name, "backend": backend}
                     )

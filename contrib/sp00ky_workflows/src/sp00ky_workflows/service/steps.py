@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 
-from sp00ky_core.ports import ExtensionTransaction, Is, Update, Where
+from sp00ky_core.ports import ExtensionTransaction, Is, Row, Update, Where
 from sp00ky_core.stores.ids import chunks
 from sp00ky_workflows.model.advance import Place, StepState
 from sp00ky_workflows.model.graph import Step, StepStatus
@@ -101,23 +102,25 @@ class Steps:
             raise Beaten
 
 
-Stored = tuple[StepStatus, int, str | None, str | None, Step]
-"""What may change of a step, as its row has it: status, waits_for, job_id, result, definition."""
+Stored = tuple[StepStatus, int, str | None, str | None, Step, datetime | None]
+"""What may change of a step, as its row has it: status, waits_for, job_id, result, definition, due_at."""
 
 
 def _stored(state: StepState) -> Stored:
-    return state.status, state.waits_for, state.job_id, state.result, state.step
+    return state.status, state.waits_for, state.job_id, state.result, state.step, state.due_at
 
 
 def _update_of(old: Stored, new: StepState, first: int) -> Update:
     """Write an update of a row as it was read; one that has a job is told by that."""
-    status, waits_for, job_id, result, step = old
+    status, waits_for, job_id, result, step, due_at = old
     place = (Is("workflow_id", "=", new.place[0]), Is("name", "=", new.place[1]))
     told = [Is("job_id", "=", job_id)] if job_id else [place[first], place[1 - first]]
-    values = {"status": new.status.value, "waits_for": new.waits_for, "job_id": new.job_id}
+    values: Row = {"status": new.status.value, "waits_for": new.waits_for, "job_id": new.job_id}
     values |= {"result": new.result} if new.result != result else {}
     values |= {"definition": new.step.text} if new.step != step else {}
-    return [*told, Is("status", "=", status.value), Is("waits_for", "=", waits_for)], values
+    values |= {"due_at": new.due_at} if new.due_at != due_at else {}
+    pausing = [Is("due_at", "=", due_at)] if due_at else []
+    return [*told, Is("status", "=", status.value), Is("waits_for", "=", waits_for), *pausing], values
 
 
 def _apart(updates: Sequence[Update]) -> list[Update]:

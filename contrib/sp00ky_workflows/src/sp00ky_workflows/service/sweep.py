@@ -10,7 +10,7 @@ import attrs
 from sp00ky_core.ports import Either, ExtensionTransaction, Is, Row, Table, Where
 from sp00ky_workflows.api.records import ENDED
 from sp00ky_workflows.service.finish import without_open_steps
-from sp00ky_workflows.tables import BATCHES, PARTS, READY, STEPS, WORKFLOWS, jobs_of
+from sp00ky_workflows.tables import BATCHES, PARTS, PAUSED, READY, SIGNALS, STEPS, WORKFLOWS, jobs_of
 
 __all__ = ["Missed", "Sweep"]
 
@@ -27,7 +27,7 @@ class Missed:
         stopped: Jobs of steps that are pending in a workflow that was killed, or is late.
         members: Jobs of batches.
         ending: Workflows without an open step.
-        ready: Workflows with steps that wait for nothing, and haven't begun.
+        ready: Workflows with steps that wait for nothing, and haven't begun; with pauses that are over.
         late: Workflows whose deadline is over.
         running: There are workflows that run, or open batches.
     """
@@ -56,13 +56,16 @@ class Sweep:
         late = [Is("status", "=", "running"), Is("deadline", "<=", tx.now)]
         late_ones = await tx.select(WORKFLOWS, late, limit=RUNNING_PAGE, columns=("id", "failed_step"))
         ready = await self._page(tx, STEPS, READY, PAGE, "workflow_id")
+        signals = await self._page(tx, SIGNALS, [Is("taken", "=", 0)], PAGE, "workflow_id")
+        over = [*PAUSED, Is("due_at", "<=", tx.now)]
+        due = await tx.select(STEPS, over, order=("due_at",), limit=PAGE, columns=("workflow_id",))
         batches = await tx.select(BATCHES, [Is("closed", "<", ENDED)], limit=RUNNING_PAGE, columns=("id",))
         return Missed(
             steps=[row["job_id"] for row in (*pending, *failed)],
             stopped=await _stopped(tx, pending, {row["id"] for row in late_ones}),
             members=await self._members(tx, batches),
             ending={*await without_open_steps(tx, [row["id"] for row in running])},
-            ready={row["workflow_id"] for row in ready},
+            ready={row["workflow_id"] for row in (*ready, *signals, *due)},
             late=late_ones,
             running=bool(running or batches),
         )

@@ -16,8 +16,8 @@ __all__ = ["BEFORE", "FIRST", "LATEST", "THIS", "Release", "installed", "why_not
 
 ROOT = Path(__file__).parents[2]
 
-BEFORE = "5a71fcfabad17f1a53fdbbf1a4d4a3ea0845fe27"
-"""The last commit before the version was raised: what is upgraded to what is here, and back."""
+BEFORE = "bea59ef82537a68cafb97a04aacb798d8ead1334"
+"""The last commit of 0.4.0, whose core reads OpenAPI documents itself: what is upgraded, and back."""
 
 LATEST = "625706c58583a2cf88d92195b30c850361d2c872"
 """The last one whose core has schedules: 0.3.0."""

@@ -82,6 +82,20 @@ def test_many_are_retried_by_what_failed_in_them(file: Path) -> None:
     assert sp00ky(file, "workflows", "retry", ids[0], "--status", "failed").exit_code == 2
 
 
+def test_a_signal_is_given(file: Path) -> None:
+    steps = "{ok: {waitFor: approved}, a: {backend: shop, route: /a, dependsOn: [ok]}}"
+    file.write_text(file.read_text().replace(STEPS, steps))
+    done(file, "migrate")
+    workflow_id = done(file, "workflows", "trigger", "deploy").strip()
+    (file.parent / "by.json").write_text('{"by": "ada"}')
+    given = done(file, "workflows", "signal", workflow_id, "approved", f"@{file.parent / 'by.json'}")
+    assert "1 pending, 1 success" in given
+    shown = json.loads(done(file, "workflows", "show", workflow_id, "--json"))
+    assert {step["name"]: step["result"] for step in shown["steps"]}["ok"] == {"by": "ada"}
+    wrong = sp00ky(file, "workflows", "signal", workflow_id, "aproved")
+    assert (wrong.exit_code, "did you mean 'approved'" in str(wrong.exception)) == (1, True)
+
+
 async def batch(file: Path) -> None:
     plugins = load_plugins()
     outbox = Outbox.open(load_config(file, plugins=plugins), plugins=plugins)

@@ -113,6 +113,22 @@ async def test_steps_behind_a_wait_are_added_while_it_waits(
     assert (ended.status, sorted(backend.paths)) == ("success", ["/a", "/b", "/c"])
 
 
+async def test_each_of_many_waits_is_found(
+    outbox: Outbox, workflows: Workflows, run: Run, backend: Backend
+) -> None:
+    async with workflows.create("many") as w:
+        waiting = [w.wait_for(f"s{number}") for number in range(520)]
+        naps = [w.sleep(f"n{number}", seconds=0.1) for number in range(520)]
+        w.step("a", "shop", "/a", after=[*waiting, *naps])
+    await workflows.signal(w.id, "s519", actor="ada", reason="a test")
+    assert statuses(await workflows.get(w.id))["s519"] == "success"
+    for number in range(519):
+        await workflows.signal(w.id, f"s{number}")
+    assert ((await run(w.id)).status, backend.paths) == ("success", ["/a"])
+    entries = [entry for entry in await outbox.audit() if entry.action == "signal workflow"]
+    assert [(entry.actor, entry.selection["signal"]) for entry in entries] == [("ada", "s519")]
+
+
 async def test_a_signal_is_given_in_the_callers_transaction(
     project: Path, tmp_path: Path, backend: Backend
 ) -> None:

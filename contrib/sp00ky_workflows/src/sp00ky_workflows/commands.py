@@ -181,11 +181,12 @@ def _is_wanted(count: int) -> bool:
 @WORKFLOW
 @click.argument("signal")
 @click.argument("payload", required=False)
-async def signal(outbox: Outbox, *, workflow: str, signal: str, payload: str | None) -> None:
+@act_options
+async def signal(outbox: Outbox, *, workflow: str, signal: str, payload: str | None, **act: Any) -> None:
     """Give the WORKFLOW a SIGNAL, with PAYLOAD as JSON, @FILE, or -: the result of the step that waits."""
     given = None if payload is None else read_payload(payload)
     api = outbox.extension(Workflows)
-    await api.signal(workflow, signal, given)
+    await api.signal(workflow, signal, given, **act)
     click.echo(_line(await api.get(workflow)))
 
 

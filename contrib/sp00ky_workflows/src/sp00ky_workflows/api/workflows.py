@@ -375,6 +375,7 @@ class Workflows:
         payload: Any = None,
         *,
         connection: CallerConnection = Transaction.OWN,
+        **act: Unpack[ActOptions],
     ) -> None:
         """Give a workflow a signal, which a step waits for, or will; given twice, the first one counts.
 
@@ -383,6 +384,7 @@ class Workflows:
             signal: What ``wait_for`` names.
             payload: The step's result.
             connection: Yours: the signal is given when its transaction commits.
+            **act: Why, and who does it; without them the audit doesn't name it.
 
         Raises:
             UnknownWorkflow: There is none, or none of its steps waits for such a signal.
@@ -391,11 +393,15 @@ class Workflows:
         row = {"workflow_id": workflow_id, "name": signal, "taken": 0}
         row["payload"] = encode(json_value({"payload": payload})["payload"]).decode()
         given = check_given(connection)
-        if given is None:
-            await give(self._context, row)
-        else:
+        if given is not None:
             await self._context.read(partial(check_signal, row=row))
             await self._context.insert(given, {SIGNALS: [row]})
+            return
+        if act:
+            selection = {"id": workflow_id, "signal": signal}
+            await self._context.read(partial(check_signal, row=row))
+            await self._context.audit("signal workflow", selection, **act)
+        await give(self._context, row)
 
     async def rerun(self, workflow_id: str, **act: Unpack[ActOptions]) -> WorkflowRecord:
         """Make a new workflow of the same steps and input. Raises ``UnknownWorkflow``."""

@@ -22,7 +22,7 @@ from sp00ky_workflows.model.pointers import INPUT, ITEM, PointerUnmatched, point
 from sp00ky_workflows.service.outcomes import Outcome, Outcomes, failure
 from sp00ky_workflows.service.pauses import resumed
 from sp00ky_workflows.service.steps import Steps
-from sp00ky_workflows.tables import PAUSED, PREFIX, READY, WORKFLOWS, step_key
+from sp00ky_workflows.tables import PAUSED, PREFIX, READY, SIGNALS, WORKFLOWS, step_key
 
 __all__ = ["Advance"]
 
@@ -92,7 +92,16 @@ class Advance:
         mine = Is("workflow_id", "in", tuple(workflows))
         ready = await self.steps.read(mine, *READY, limit=AT_ONCE)
         self.left |= {*workflows} if len(ready) == AT_ONCE else set()
-        await self.go_on(await resumed(self.tx, await self.steps.read(mine, *PAUSED, limit=AT_ONCE)), ready)
+        ends = await resumed(self.tx, await self._pauses(mine))
+        await self.go_on(ends, ready)
+
+    async def _pauses(self, mine: Is) -> list[StepState]:
+        """Read pauses whose time is over or begins, and all where a signal hasn't been taken."""
+        over = await self.steps.read(mine, *PAUSED, Is("due_at", "<=", self.tx.now), limit=AT_ONCE)
+        rows = await self.tx.select(SIGNALS, [mine, Is("taken", "=", 0)], columns=("workflow_id",))
+        told = tuple({row["workflow_id"] for row in rows})
+        more = await self.steps.read(Is("workflow_id", "in", told), *PAUSED) if told else []
+        return [*{state.place: state for state in (*over, *more)}.values()]
 
     async def go_on(self, ends: Sequence[End] = (), ready: Sequence[StepState] = ()) -> None:
         """End some steps, begin others that wait for nothing, and so on until only jobs are waited for."""

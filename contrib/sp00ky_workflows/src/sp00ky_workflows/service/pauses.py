@@ -15,11 +15,14 @@ from sp00ky_workflows.tables import SIGNALS
 
 __all__ = ["resumed"]
 
+AT_ONCE = 500
+"""Pauses that end in one transaction; a later search finds the others."""
+
 
 async def resumed(tx: ExtensionTransaction, states: Sequence[StepState]) -> list[tuple[StepState, Outcome]]:
     """Return which of some pauses end, and how; begin the time of those where it hasn't."""
     signals = await _signals(tx, {state.workflow_id for state in states if signal_of(state.step)})
-    ends = [(state, end) for state in states for end in _ends(state, signals, tx)]
+    ends = [(state, end) for state in states for end in _ends(state, signals, tx)][:AT_ONCE]
     for place in {(state.workflow_id, signal_of(state.step)) for state, _ in ends} & signals.keys():
         own = [Is("workflow_id", "=", place[0]), Is("name", "=", place[1])]
         await tx.update(SIGNALS, own, {"taken": 1})

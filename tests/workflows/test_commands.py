@@ -87,6 +87,7 @@ def test_a_signal_is_given(file: Path) -> None:
     file.write_text(file.read_text().replace(STEPS, steps))
     done(file, "migrate")
     workflow_id = done(file, "workflows", "trigger", "deploy").strip()
+    assert "for a signal" in done(file, "workflows", "show", workflow_id)
     (file.parent / "by.json").write_text('{"by": "ada"}')
     given = done(file, "workflows", "signal", workflow_id, "approved", f"@{file.parent / 'by.json'}")
     assert "1 pending, 1 success" in given

@@ -18,6 +18,7 @@ from sp00ky_core.outbox.queries import json_of
 from sp00ky_workflows.api.records import BatchRecord, StepRecord, WorkflowRecord
 from sp00ky_workflows.api.workflows import Workflows
 from sp00ky_workflows.model.graph import StepStatus, WorkflowStatus
+from sp00ky_workflows.model.pauses import WAIT
 
 __all__ = ["batches", "workflows"]
 
@@ -70,8 +71,9 @@ def _row(found: WorkflowRecord) -> Sequence[Any]:
 
 def _step_row(step: StepRecord) -> Sequence[Any]:
     said = "" if step.result is None else json.dumps(step.result, ensure_ascii=False)[:80]
-    if step.due_at and step.status is StepStatus.WAITING:
-        said = f"until {moment(step.due_at)} (UTC)"
+    if step.status is StepStatus.WAITING and not step.waits_for:
+        said = "for a signal " if step.path == WAIT else ""
+        said += f"until {moment(step.due_at)} (UTC)" if step.due_at else ""
     return step.name, step.status, ", ".join(step.after)[:60], step.job_id, said
 
 

@@ -13,7 +13,7 @@ from sp00ky_core.encoding.json_bytes import json_value
 from sp00ky_core.job.options import MAX_DELAY
 from sp00ky_workflows.model.graph import Call
 
-__all__ = ["ENDLESS", "NOT_BEGUN", "due_at", "is_pause", "signal_of", "sleeping", "waiting"]
+__all__ = ["ENDLESS", "NOT_BEGUN", "WAIT", "due_at", "is_pause", "signal_of", "sleeping", "waiting"]
 
 SLEEP, WAIT = "sleep", "wait_for"
 NOT_BEGUN = datetime(2000, 1, 1, tzinfo=UTC)

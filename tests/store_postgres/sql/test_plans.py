@@ -199,6 +199,27 @@ async def test_a_statement_goes_by_its_index(large: PostgresStore, dsn: str, nam
     assert not re.search(r"Seq Scan on job\b", plan), plan
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "indexes"),
+    [
+        ("stats", [], {"job_ready", "job_keyed", "job_ended"}),
+        ("deferred", [LONG_AGO], {"job_ready", "job_keyed"}),
+    ],
+)
+async def test_numbers_of_what_waits_read_no_row_that_ended(
+    large: PostgresStore, dsn: str, name: str, arguments: list[Any], indexes: set[str]
+) -> None:
+    """However many rows have ended: those are counted in an index."""
+    tables = large._executor.tables
+    (table,) = tables.all
+    parts = {status: tables.statement("all_ended", table, status=status) for status in ("success", "failed")}
+    parts["rows"] = tables.statement("all_rows", table)
+    statement = tables.statement(name, table, **parts)
+    plan = await plan_of(dsn, Workload.REST, statement, *arguments, enable_seqscan="off")
+    assert indexes <= set(re.findall(r"\bjob_[a-z]+", plan)), plan
+    assert not re.search(r"Seq Scan on job\b", plan), plan
+
+
 async def test_a_trace_is_found_before_its_jobs_are_put_in_order(large: PostgresStore, dsn: str) -> None:
     query = JobQuery(trace="0" * 32)
     found = partial(find, tables=large._executor.tables.all, query=query, after=None)

@@ -11,11 +11,10 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import Finding, JobTable, Table, Use
 from sp00ky_core.stores.transactional import Is, Session
 from sp00ky_core.stores.transactional.jobs.due import next_due
-from sp00ky_core.stores.transactional.schema import RUNNERS, job_table, plan
+from sp00ky_core.stores.transactional.schema import RUNNERS, plan
 from sp00ky_core.stores.transactional.schema import findings as missing
 from sp00ky_store_postgres.connection.statements import Executor
 from sp00ky_store_postgres.errors import MIGRATE, READ_ONLY, is_refusal
@@ -269,14 +268,13 @@ class TableCheck:
             problem = f"a job has been due for {int((now - due).total_seconds())} s, and no runner is alive"
             waits = "its jobs wait until one is started"
             yield Finding.warning(self.table.table, problem, waits, "start one: sp00ky run")
-        stored, columns = job_table(self.table.table), ["deferred_since"]
-        where = [Is("status", "=", JobStatus.PENDING), Is("deferred_since", "<", now - DEFERRED_LONG)]
-        for row in await reading.select(stored, where, order=columns, limit=1, columns=columns):
-            count = await reading.count(stored, where)
-            hours, minutes = divmod(int((now - row["deferred_since"]).total_seconds()) // 60, 60)
+        statement = fill(read_sql("deferred"), table=self.name)
+        row = await self.connection.fetchrow(statement, now - DEFERRED_LONG)
+        if row["count"]:
+            hours, minutes = divmod(int((now - row["since"]).total_seconds()) // 60, 60)
             yield Finding.warning(
                 self.table.table,
-                f"deferred for over an hour: {count}, the longest for {hours} h {minutes} min",
+                f"deferred for over an hour: {row['count']}, the longest for {hours} h {minutes} min",
                 "their backend throttles them, or no runner knows their route yet",
                 f"see their last errors: sp00ky jobs errors --backend {self.table.backend} --status pending",
             )

@@ -45,11 +45,23 @@ FROM {{rows}} AS job
 
 
 -- name: all_rows
-ONLY {{table}}
+-- Those that haven't ended: every part can be read by an index, however many rows have.
+(
+    SELECT job.* FROM ONLY {{table}} AS job WHERE job.status = 'pending' AND job.ordering_key IS NULL
+    UNION ALL
+    SELECT job.* FROM ONLY {{table}} AS job
+    WHERE job.ordering_key IS NOT NULL AND job.status IN ('pending', 'processing') AND job.status = 'pending'
+    UNION ALL
+    SELECT job.* FROM ONLY {{table}} AS job WHERE job.status = 'processing'
+)
 
 
 -- name: all_ended
-count(*) FILTER (WHERE job.status = '{{status}}')
+-- Counted in the index alone, where vacuum has been.
+(
+    SELECT count(*) FROM ONLY {{table}} AS job
+    WHERE job.status IN ('success', 'failed') AND job.status = '{{status}}'
+)
 
 
 -- name: first_ended

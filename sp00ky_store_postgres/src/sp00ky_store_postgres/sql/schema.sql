@@ -54,6 +54,20 @@ WHERE namespace.nspname = $1 AND NOT has_table_privilege(relation.oid, wanted.pr
 GROUP BY relation.relname
 
 
+-- name: deferred
+-- How many jobs have been deferred since before an instant ($1), and since when, among those that haven't ended: each part
+-- can be read by an index.
+SELECT count(*) AS count, greatest(min(job.deferred_since), '0001-01-02 00:00:00+00'::timestamptz) AS since
+FROM (
+    SELECT waiting.deferred_since FROM ONLY {{table}} AS waiting
+    WHERE waiting.status = 'pending' AND waiting.ordering_key IS NULL
+    UNION ALL
+    SELECT waiting.deferred_since FROM ONLY {{table}} AS waiting
+    WHERE waiting.ordering_key IS NOT NULL AND waiting.status IN ('pending', 'processing') AND waiting.status = 'pending'
+) AS job
+WHERE job.deferred_since < $1::timestamptz
+
+
 -- name: table_state
 -- Whether a crash of the server empties a table, whether row-level security binds this role, and what vacuum has left.
 -- Statistics are forgotten in a crash, what the last vacuum counted isn't.

@@ -120,15 +120,17 @@ class MysqlStore(InLanes, TransactionalStore):
 
     async def _connect(self, isolation: str = "READ COMMITTED") -> MysqlSession:
         """Connect to the first server that takes work; one that takes none is asked last from then on."""
-        *others, last = self._drivers
-        for driver in others:
+        drivers, problems = self._drivers, list[str]()
+        for driver in drivers:
             try:
                 return await self._connect_to(driver, isolation)
             except Exception as error:
-                if not isinstance(self.translate(error), StoreUnavailable):
+                known = self.translate(error)
+                if len(drivers) == 1 or not isinstance(known, StoreUnavailable):
                     raise
+                problems.append(f"{driver['host']}:{driver['port']}: {known.problem}")
             self._drivers = sorted(self._drivers, key=driver.__eq__)
-        return await self._connect_to(last, isolation)
+        raise StoreUnavailable(store=self.location, problem="; ".join(problems))
 
     async def _connect_to(self, driver: Mapping[str, Any], isolation: str) -> MysqlSession:
         options = {"autocommit": True, "charset": "utf8mb4", "client_flag": CLIENT.FOUND_ROWS}

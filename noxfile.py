@@ -20,6 +20,7 @@ GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
 
 CORE = "sp00ky_core"
 OPENAPI = "sp00ky_openapi"
+KIT = "sp00ky_store_kit"
 CONFORMANCE = "sp00ky_conformance"
 DASHBOARD = "contrib/sp00ky_dashboard"
 SQLITE = "contrib/sp00ky_store_sqlite"
@@ -37,7 +38,7 @@ GENERATE = "contrib/sp00ky_generate"
 SCHEDULES = "contrib/sp00ky_schedules"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", HTTP, SQLITE, MYSQL)
 DISTRIBUTIONS = (
-    *(OPENAPI, CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY),
+    *(OPENAPI, CORE, KIT, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY),
     *(RECEIVER, DJANGO, AMQP, ASGI, TASKS, WEBHOOKS, WORKFLOWS, GENERATE, SCHEDULES),
 )
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
@@ -45,6 +46,7 @@ SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 TESTS_OF = {
     CORE: ("tests/core", "--ignore=tests/core/cli"),
     OPENAPI: ("tests/openapi",),
+    KIT: ("tests/store_kit",),
     CONFORMANCE: ("tests/conformance",),
     "sp00ky_store_postgres": ("tests/store_postgres",),
     "sp00ky_store_surreal": ("tests/store_surreal",),
@@ -175,7 +177,7 @@ def full(session: nox.Session) -> None:
 def tests_of(session: nox.Session, distribution: str) -> None:
     """One distribution's tests; only its wheel, the core's, what that needs, and the conformance kit's."""
     session.install(*_group("test"))
-    needed = (OPENAPI, CORE, CONFORMANCE, *BESIDE.get(distribution, ()), distribution)
+    needed = (OPENAPI, CORE, KIT, CONFORMANCE, *BESIDE.get(distribution, ()), distribution)
     needed = (OPENAPI,) if distribution == OPENAPI else needed
     wheels = _install_wheels(session, dict.fromkeys(needed))
     arguments = session.posargs or (*EVERYDAY, *TESTS_OF[distribution])
@@ -244,7 +246,7 @@ def pooler(session: nox.Session) -> None:
     if not (shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")):
         session.error("install PgBouncer: apt-get install pgbouncer")
     session.install(*_group("test"))
-    _install_wheels(session, (OPENAPI, CORE, CONFORMANCE, "sp00ky_store_postgres"))
+    _install_wheels(session, (OPENAPI, CORE, KIT, CONFORMANCE, "sp00ky_store_postgres"))
     session.run("pytest", *(session.posargs or (*EVERYDAY, *POOLER_TESTS)), env={"SP00KY_TEST_POOLER": "1"})
 
 
@@ -261,7 +263,7 @@ def surreal3(session: nox.Session) -> None:
 def moving(session: nox.Session) -> None:
     """Try the scripts of ``docs/moving`` on the others' own installations: needs ``npm``."""
     session.install(*_group("test"), *_group("moving"))
-    _install_wheels(session, (OPENAPI, CORE, CONFORMANCE, "sp00ky_store_postgres"))
+    _install_wheels(session, (OPENAPI, CORE, KIT, CONFORMANCE, "sp00ky_store_postgres"))
     folder = session.create_tmp()
     session.run("npm", "install", "--silent", "--prefix", folder, "graphile-worker", external=True)
     arguments = session.posargs or (*EVERYDAY, *MOVING_TESTS)
@@ -294,7 +296,7 @@ def bench(session: nox.Session) -> None:
     """Measure beside all peers (90 minutes, can be resumed); after ``--``: ``quick``, names, ``--help``."""
     session.install(*_group("bench"))
     # Not the observers: OpenTelemetry's plugin makes a span of each enqueue and attempt, which no peer does.
-    _install_wheels(session, (OPENAPI, CORE, *ADAPTERS, ASGI, TASKS))
+    _install_wheels(session, (OPENAPI, CORE, KIT, *ADAPTERS, ASGI, TASKS))
     session.run("pip", "uninstall", "--yes", "--quiet", "sp00ky-opentelemetry")  # of an earlier environment
     session.run("python", "-m", "benchmarks", *session.posargs)
 

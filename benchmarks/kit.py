@@ -20,7 +20,7 @@ from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.job.retry import RetryPolicy
 from sp00ky_core.job.state_machine import decide
 from sp00ky_core.ports import JobTable, Settlement, StoreOptions
-from sp00ky_core.stores.transactional import SqlSession, TransactionalStore
+from sp00ky_store_kit import SqlSession, TransactionalStore
 from sp00ky_store_mysql import MysqlStore
 from sp00ky_store_mysql.session import MysqlSession
 from sp00ky_store_sqlite import SqliteStore

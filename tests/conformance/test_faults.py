@@ -9,10 +9,10 @@ from sp00ky_core.config import BackendConfig
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import Attempt, JobQuery, Store, Transport
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.transitions import clear, kill, retry
 from sp00ky_core.testing import ScriptedTransport
 from sp00ky_openapi import Operation
+from sp00ky_store_kit.memory import MemoryStore
 
 
 async def attempt_in(store: MemoryStore) -> Attempt:

@@ -10,9 +10,9 @@ from sp00ky_conformance.store.harness import StoreHarness
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.ports import Store, StoreOptions
-from sp00ky_core.stores.memory import MemoryStore
-from sp00ky_core.stores.transactional import Access, Is, Session, Table
-from sp00ky_core.stores.transactional.schema import AUDITS, RUNNERS, job_table
+from sp00ky_store_kit import Access, Is, Session, Table
+from sp00ky_store_kit.memory import MemoryStore
+from sp00ky_store_kit.schema import AUDITS, RUNNERS, job_table
 
 
 async def move(session: Session, table: Table, key: str, column: str, by: timedelta) -> None:

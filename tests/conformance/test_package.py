@@ -22,7 +22,7 @@ def test_five_lines_prove_a_store(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text(settings)
     (tmp_path / "test_mine.py").write_text(
         textwrap.dedent("""
-            from sp00ky_core.stores.memory import MemoryStore
+            from sp00ky_store_kit.memory import MemoryStore
             from sp00ky_conformance import StoreConformance
 
             class TestMine(StoreConformance):
@@ -39,7 +39,7 @@ def test_five_lines_prove_a_store(tmp_path: Path) -> None:
 MODEST = """
 from contextlib import asynccontextmanager
 from sp00ky_core.ports import FLAGS, StoreCapabilities
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 from sp00ky_conformance import StoreConformance
 
 LACKS = dict.fromkeys(FLAGS.values(), False)

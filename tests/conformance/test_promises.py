@@ -10,10 +10,10 @@ import pytest
 from sp00ky_conformance.store.promises import TITLE, promise_of
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.ports import Store, StoreOptions
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 BROKEN = textwrap.dedent("""
-    from sp00ky_core.stores.memory import MemoryStore
+    from sp00ky_store_kit.memory import MemoryStore
     from sp00ky_conformance.store.suite import StoreConformance
 
     class Broken(MemoryStore):

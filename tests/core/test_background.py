@@ -13,9 +13,9 @@ from sp00ky_core import Outbox
 from sp00ky_core import sync as background_module
 from sp00ky_core.errors import StoreClosed
 from sp00ky_core.ports import JobTable, StoreOptions
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.sync import Background
 from sp00ky_core.testing import outbox_over
+from sp00ky_store_kit.memory import MemoryStore
 
 
 @pytest.fixture

@@ -49,7 +49,16 @@ def test_each_import_that_0_3_had_says_what_to_use(whole: str) -> None:
         _ = importlib.import_module(module).Spook
 
 
-@pytest.mark.parametrize("name", ["contract", "contract.schema"])
-def test_a_room_that_became_a_distribution_says_which(name: str) -> None:
-    with pytest.raises(ImportError, match=r"gone since 0\.5.* sp00ky_openapi"):
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("contract", "sp00ky_openapi"),
+        ("contract.schema", "sp00ky_openapi"),
+        ("stores.transactional.schema", "sp00ky_store_kit"),
+        ("stores.memory", "sp00ky_store_kit.memory"),
+        ("stores.caller_connections", "sp00ky_store_kit.caller_connections"),
+    ],
+)
+def test_a_room_that_became_a_distribution_says_which(name: str, where: str) -> None:
+    with pytest.raises(ImportError, match=rf"gone since 0\.5.* {where}"):
         importlib.import_module(f"sp00ky_core.{name}")

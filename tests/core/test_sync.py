@@ -22,8 +22,8 @@ from sp00ky_core.errors import (
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.stores import memory as memory_plugin
 from sp00ky_core.sync import SyncOutbox
+from sp00ky_store_kit import memory as memory_plugin
 
 SPEC = """{"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": {
     "/a": {"post": {"requestBody": {"content": {"application/json": {"schema": {

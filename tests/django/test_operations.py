@@ -11,7 +11,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.test import override_settings
 from tests.django.configuration import PROJECT
 
-import sp00ky_core.stores.transactional.schema as transactional
+import sp00ky_store_kit.schema as transactional
 import sp00ky_store_postgres.schema.definition as postgres
 from sp00ky_django.operations import MigrateStore
 

@@ -15,10 +15,10 @@ from typing import Any
 import attrs
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.stores.memory import MemorySession, MemoryStore
-from sp00ky_core.stores.transactional import Access, Either, Is, Row, Session, Table, TransactionalStore
-from sp00ky_core.stores.transactional.schema import LIVE_STATUSES
-from sp00ky_core.stores.transactional.watch import Notifications
+from sp00ky_store_kit import Access, Either, Is, Row, Session, Table, TransactionalStore
+from sp00ky_store_kit.memory import MemorySession, MemoryStore
+from sp00ky_store_kit.schema import LIVE_STATUSES
+from sp00ky_store_kit.watch import Notifications
 from sp00ky_store_sqlite import SqliteStore
 from sp00ky_store_sqlite.session import SqliteSession
 

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 DISTRIBUTIONS = (
     "sp00ky_core",
     "sp00ky_openapi",
+    "sp00ky_store_kit",
     "sp00ky_conformance",
     "sp00ky_store_postgres",
     "sp00ky_store_surreal",
@@ -53,7 +54,7 @@ def without_transport(wheels: dict[str, Path], tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("without-transport")
     venv.create(folder, with_pip=False)  # this environment's pip does it
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
-    packages = [wheels[f"sp00ky_{name}"] for name in ("openapi", "core", "store_surreal")]
+    packages = [wheels[f"sp00ky_{name}"] for name in ("openapi", "core", "store_kit", "store_surreal")]
     run(sys.executable, "-m", "pip", "--python", folder, "install", "--quiet", *packages)
     return programs
 

@@ -41,7 +41,6 @@ from sp00ky_core import (
 )
 from sp00ky_core.asgi import payload_error_response
 from sp00ky_core.ports import Store, StoreOptions
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing import (
     Response,
@@ -51,6 +50,7 @@ from sp00ky_core.testing import (
     perform_jobs,
     refute_enqueued,
 )
+from sp00ky_store_kit.memory import MemoryStore
 
 
 @hookimpl

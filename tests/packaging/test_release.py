@@ -61,7 +61,7 @@ def test_what_all_have_in_common(distribution: str) -> None:
     project = PROJECTS[distribution]
     folder = ROOT / distribution
     assert project["name"] == folder.name.replace("_", "-")
-    assert f"pip install ./{distribution}," in install_hint(project["name"])
+    assert f" ./{distribution}," in install_hint(project["name"])
     for key in ("version", "requires-python", "authors"):
         assert project[key] == CORE[key], key
     assert project.get("urls") == CORE.get("urls")

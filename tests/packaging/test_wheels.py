@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 PACKAGES = {
-    "sp00ky_core": "[sp00ky]\ncore = sp00ky_core.",
+    "sp00ky_core": "",
+    "sp00ky_store_kit": "[sp00ky]\nstore-kit = sp00ky_store_kit.",
     "sp00ky_openapi": "",
     "sp00ky_conformance": "[pytest11]\nsp00ky-conformance = sp00ky_conformance_pytest",
     "sp00ky_store_postgres": "[sp00ky]\nstore-postgres = sp00ky_store_postgres.",

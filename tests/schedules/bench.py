@@ -23,12 +23,12 @@ from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.plugins.registry import Plugins, load_config, load_plugins
 from sp00ky_core.ports import StoreOptions
 from sp00ky_core.runner.services import RunnerSide
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_schedules import ScheduleRun
 from sp00ky_schedules.service.firing import Firing
 from sp00ky_schedules.service.runs import RunMaintenance
 from sp00ky_schedules.service.scheduler import Scheduler, Share, everything
 from sp00ky_schedules.tables import ScheduleTables
+from sp00ky_store_kit.memory import MemoryStore
 
 FAILED = Undelivered(name="http_status", code=500, reason="boo", retryable=False)
 

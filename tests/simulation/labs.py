@@ -4,8 +4,8 @@ from collections.abc import Awaitable
 from typing import Protocol, TypeVar, cast
 
 from sp00ky_core.ports import Store, StoreOptions
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.perform import FakeClock
+from sp00ky_store_kit.memory import MemoryStore
 
 __all__ = ["Lab", "MemoryLab"]
 

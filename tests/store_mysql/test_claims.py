@@ -14,7 +14,7 @@ from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import Rollup, RollupQuery, SettleFate, StoreOptions
-from sp00ky_core.stores.transactional import Access, Session
+from sp00ky_store_kit import Access, Session
 from sp00ky_store_mysql import MysqlStore
 
 MOST = 12

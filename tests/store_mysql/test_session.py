@@ -121,7 +121,7 @@ async def test_a_query_of_a_schedule_only_reads(
     await store.add([new_job()])
     with monkeypatch.context() as hasty:
         if "sleep" in query:  # and nothing else, however busy the machine is
-            hasty.setattr("sp00ky_core.stores.transactional.connection.lanes.QUERY_SECONDS", 0.3)
+            hasty.setattr("sp00ky_store_kit.connection.lanes.QUERY_SECONDS", 0.3)
         with pytest.raises(QueryRefused) as caught:
             await store.query_rows(query)
     assert problem in caught.value.problem

@@ -15,7 +15,7 @@ from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import SettleFate, StoreOptions
-from sp00ky_core.stores.transactional import Access, Session
+from sp00ky_store_kit import Access, Session
 from sp00ky_store_mysql import MysqlStore
 from sp00ky_store_mysql.url import address_of
 

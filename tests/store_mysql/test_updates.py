@@ -6,9 +6,9 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from tests.core.stores.transactional.connection.conftest import TABLE, Session, refused
+from tests.store_kit.connection.conftest import TABLE, Session, refused
 
-from sp00ky_core.stores.transactional import Is
+from sp00ky_store_kit import Is
 from sp00ky_store_mysql.updates import UpdatesByCase
 
 

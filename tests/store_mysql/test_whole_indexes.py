@@ -6,12 +6,12 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from tests.core.stores.transactional.connection.conftest import Session, refused
+from tests.store_kit.connection.conftest import Session, refused
 
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.stores.transactional import Is
-from sp00ky_core.stores.transactional.rows import ORDERED, UNORDERED
-from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
+from sp00ky_store_kit import Is
+from sp00ky_store_kit.rows import ORDERED, UNORDERED
+from sp00ky_store_kit.schema import LIVE_STATUSES, job_table
 from sp00ky_store_mysql.whole_indexes import WholeIndexes
 
 JOB = job_table("job")

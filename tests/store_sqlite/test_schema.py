@@ -13,7 +13,7 @@ import sp00ky_store_sqlite
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobTable, StoreOptions
-from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, CONTROLS, MIGRATIONS, RUNNERS, job_table
+from sp00ky_store_kit.schema import AUDITS, BREAKERS, CONTROLS, MIGRATIONS, RUNNERS, job_table
 from sp00ky_store_sqlite import SqliteStore
 from sp00ky_store_sqlite.session import SqliteSession
 

@@ -13,7 +13,7 @@ from sp00ky_conformance.store.jobs.refusals import REFUSED
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import Store, StoreOptions
-from sp00ky_core.stores.memory import to_microseconds
+from sp00ky_store_kit.memory import to_microseconds
 from sp00ky_store_sqlite import SqliteStore
 
 

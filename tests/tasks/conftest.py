@@ -9,8 +9,8 @@ import pytest
 
 from sp00ky_core import Outbox, Plugins
 from sp00ky_core.plugins.registry import load_config
-from sp00ky_core.stores import memory as core_stores
 from sp00ky_core.testing import memory_outbox
+from sp00ky_store_kit import memory as core_stores
 from sp00ky_store_sqlite import plugin as sqlite
 from sp00ky_tasks import plugin
 

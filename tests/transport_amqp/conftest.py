@@ -10,7 +10,7 @@ from tests.transport_amqp.broker import NO_BROKER, Broker, program
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_core import Attempt, Outbox, Plugins
 from sp00ky_core.config import Secret
-from sp00ky_core.stores import memory as core_stores
+from sp00ky_store_kit import memory as core_stores
 from sp00ky_transport_amqp import plugin as amqp
 from sp00ky_transport_amqp.routes import read_routes
 from sp00ky_transport_amqp.transport import AmqpTransport

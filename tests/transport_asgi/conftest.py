@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core import Outbox, Plugins
-from sp00ky_core.stores import memory as core_stores
+from sp00ky_store_kit import memory as core_stores
 from sp00ky_transport_asgi import plugin as asgi
 
 _number = count(1)

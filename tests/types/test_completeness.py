@@ -10,6 +10,7 @@ from tests.types.conftest import completeness
 PACKAGES = (
     "sp00ky_core",
     "sp00ky_openapi",
+    "sp00ky_store_kit",
     "sp00ky_conformance",
     "sp00ky_dashboard",
     "sp00ky_opentelemetry",

@@ -24,7 +24,7 @@ DEEPER = (
     "sp00ky_core.outbox.enqueue",
     "sp00ky_core.outbox.outbox",
     "sp00ky_core.plugins.hookspecs",
-    "sp00ky_core.stores.transactional",
+    "sp00ky_store_kit",
     "sp00ky_django.testing",
     "sp00ky_transport_asgi.guard",
 )

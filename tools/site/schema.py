@@ -15,10 +15,10 @@ from sp00ky_core.config.keys import keys_of
 from sp00ky_core.observe.prometheus import exposition
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import BackendStats
-from sp00ky_core.stores.transactional import schema
-from sp00ky_core.stores.transactional.schema import Column, Default, Table, job_table
 from sp00ky_schedules import ScheduleConfig
 from sp00ky_schedules.plugin import SchedulesExtension
+from sp00ky_store_kit import schema
+from sp00ky_store_kit.schema import Column, Default, Table, job_table
 from sp00ky_store_postgres.schema.definition import COLUMNS
 from tools.site.markdown import table
 from tools.sources import ROOT

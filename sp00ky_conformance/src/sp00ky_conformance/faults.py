@@ -21,7 +21,7 @@ from sp00ky_core.job.outcome import CONNECT, RESET, Outcome, Undelivered
 from sp00ky_core.ports import Attempt, Store, Transport
 
 if TYPE_CHECKING:
-    from sp00ky_core.stores.transactional import TransactionalStore as AStore  # it has all calls of one
+    from sp00ky_store_kit import TransactionalStore as AStore  # it has all calls of one
 else:
     AStore = object
 

@@ -16,12 +16,13 @@ __all__ += ["who_asks_for"]
 MOST_NAMES = 10
 """Known names that a message lists; of the others it says how many they are."""
 
-_AT_THE_TOP = tuple(
-    f"sp00ky-{name}"
-    for name in ("openapi", "core", "conformance", "store-postgres", "store-surreal", "transport-http")
-)
+_TOP = ("openapi", "core", "store-kit", "conformance", "store-postgres", "store-surreal", "transport-http")
+_AT_THE_TOP = tuple(f"sp00ky-{name}" for name in _TOP)
 """Distributions whose folder is at the top of a clone; the others' are in its ``contrib``."""
 
+
+_STORES = tuple(f"sp00ky-store-{name}" for name in ("postgres", "surreal", "sqlite", "mysql"))
+"""Distributions that need the kit of stores, whose folder has to be named beside theirs."""
 
 EXTENSIONS = {name: f"sp00ky-{name}" for name in ("schedules", "webhooks", "workflows")}
 """Distributions of this project by the keys of sp00ky.yml and the commands that they bring."""
@@ -40,6 +41,7 @@ def install_hint(distribution: str) -> str:
     """Say how a distribution of this project is installed: from a clone, until they are published."""
     above = "./" if distribution.startswith(_AT_THE_TOP) else "./contrib/"
     folder = above + distribution.replace("-", "_")
+    folder = f"./sp00ky_store_kit {folder}" if distribution.startswith(_STORES) else folder
     folder = f"'{folder}'" if "[" in folder else folder  # brackets are a pattern, for some shells
     until_then = f"pip install {folder}, in a clone of the repository"
     return f"pip install {distribution}, once it is published; until then {until_then}"

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from sp00ky_core.outbox.outbox import Outbox
     from sp00ky_core.ports import JobTable
-    from sp00ky_core.stores.memory import MemoryStore
     from sp00ky_core.sync import SyncOutbox
     from sp00ky_core.testing.perform import FakeClock, ScriptedTransport
+    from sp00ky_store_kit.memory import MemoryStore
 
 __all__ = ["fake_clock", "job_tables", "memory_store", "outbox", "scripted_transport", "sp00ky_config"]
 __all__ += ["sync_outbox"]
@@ -67,7 +67,7 @@ def job_tables() -> tuple[JobTable, ...]:
 def memory_store(job_tables: tuple[JobTable, ...]) -> MemoryStore:
     """Yield a store in memory, ready to be used."""
     from sp00ky_core.ports import StoreOptions  # noqa: PLC0415  # only where the fixture is used
-    from sp00ky_core.stores.memory import MemoryStore  # noqa: PLC0415
+    from sp00ky_store_kit.memory import MemoryStore  # noqa: PLC0415
 
     return MemoryStore(StoreOptions(url="memory://", tables=job_tables))
 

@@ -13,10 +13,10 @@ from typing import Any, ClassVar, TypeVar
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.ports import QUERY_SECONDS, Column, Default, Index, JobTable
 from sp00ky_core.stores.rows import UNREAD
-from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, Session, SqlSession, Table, Where
-from sp00ky_core.stores.transactional.connection.session import Update, translating
-from sp00ky_core.stores.transactional.connection.sql import encoded
-from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, LIVE_STATUSES, NOT_ENDED, job_table
+from sp00ky_store_kit import Either, Is, Kind, Reply, Row, Session, SqlSession, Table, Where
+from sp00ky_store_kit.connection.session import Update, translating
+from sp00ky_store_kit.connection.sql import encoded
+from sp00ky_store_kit.schema import AUDITS, BREAKERS, LIVE_STATUSES, NOT_ENDED, job_table
 from sp00ky_store_postgres.connection.callers import Fetch
 from sp00ky_store_postgres.errors import TOO_LONG, is_refusal, translated
 from sp00ky_store_postgres.ids import canonical, is_key, keys_between

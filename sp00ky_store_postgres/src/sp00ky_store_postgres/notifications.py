@@ -15,7 +15,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import Sp00kyError, StoreError
 from sp00ky_core.stores.subscription import Backoff, Broadcast, Subscription
-from sp00ky_core.stores.transactional.watch import Notifications
+from sp00ky_store_kit.watch import Notifications
 from sp00ky_store_postgres.connection.connect import Workload, connect
 from sp00ky_store_postgres.connection.statements import LONGEST_PAUSE, NOTIFY, Executor
 from sp00ky_store_postgres.errors import translated

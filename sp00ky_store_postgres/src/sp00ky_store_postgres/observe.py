@@ -26,8 +26,8 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.decisions import BEGINNING
 from sp00ky_core.stores.ids import job_id as id_of
-from sp00ky_core.stores.transactional.observe import gate_states
-from sp00ky_core.stores.transactional.rows import matching
+from sp00ky_store_kit.observe import gate_states
+from sp00ky_store_kit.rows import matching
 from sp00ky_store_postgres.connection.statements import Executor
 from sp00ky_store_postgres.selects import last_entry, readable
 

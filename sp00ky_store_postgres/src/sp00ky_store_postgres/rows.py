@@ -13,7 +13,7 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.retry import MAX_RETRIES
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.rows import UNREAD, claimed_of
-from sp00ky_core.stores.transactional.rows import to_job
+from sp00ky_store_kit.rows import to_job
 from sp00ky_store_postgres.selects import CLAIMED, KEY, PATH
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_TEXT, JobTable
 from sp00ky_core.stores.rows import UNREAD
-from sp00ky_core.stores.transactional.schema import job_table
+from sp00ky_store_kit.schema import job_table
 from sp00ky_store_postgres.schema.definition import COLUMNS
 from sp00ky_store_postgres.sql.loader import fill, fits, literal, read_sql, unreadable
 

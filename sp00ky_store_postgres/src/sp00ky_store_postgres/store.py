@@ -49,9 +49,10 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import table_of
-from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
-from sp00ky_core.stores.transactional.extension import Check, in_transaction, own_errors
-from sp00ky_core.stores.transactional.fleet import info_of
+from sp00ky_core.stores.keys_of_jobs import Check
+from sp00ky_store_kit import Access, Session, TransactionalStore, Work
+from sp00ky_store_kit.extension import in_transaction, own_errors
+from sp00ky_store_kit.fleet import info_of
 from sp00ky_store_postgres import observe
 from sp00ky_store_postgres.connection.callers import Fetch, blocking_fetch_of, callers_errors, fetch_of
 from sp00ky_store_postgres.connection.connect import Workload, connect

@@ -23,8 +23,8 @@ from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.decisions import age_of, matches
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.subscription import Backoff, Broadcast
-from sp00ky_core.stores.transactional.observe import find, load
-from sp00ky_core.stores.transactional.rows import LISTED, load_rows, matching
+from sp00ky_store_kit.observe import find, load
+from sp00ky_store_kit.rows import LISTED, load_rows, matching
 from sp00ky_store_postgres.connection.statements import LONGEST_PAUSE, Executor
 from sp00ky_store_postgres.kit_session import PostgresSession
 from sp00ky_store_postgres.sql.loader import read_sql

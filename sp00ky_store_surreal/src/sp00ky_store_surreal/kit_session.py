@@ -19,8 +19,8 @@ from surrealdb import RecordID
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job
 from sp00ky_core.stores.ids import new_key
-from sp00ky_core.stores.transactional import Both, Is, ReadOptions, Row, Session, Table, Where, in_order, met
-from sp00ky_core.stores.transactional.schema import BREAKERS
+from sp00ky_store_kit import Both, Is, ReadOptions, Row, Session, Table, Where, in_order, met
+from sp00ky_store_kit.schema import BREAKERS
 from sp00ky_store_surreal.connection.conflict_retries import Connection, Lane, Way
 from sp00ky_store_surreal.errors import unwritable
 from sp00ky_store_surreal.ids import id_text

@@ -38,8 +38,8 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores import LostOptions
 from sp00ky_core.stores.subscription import Backoff
-from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
-from sp00ky_core.stores.transactional.observe import gate_states
+from sp00ky_store_kit import Access, Session, TransactionalStore, Work
+from sp00ky_store_kit.observe import gate_states
 from sp00ky_store_surreal import concurrency_policies
 from sp00ky_store_surreal.connection.conflict_retries import TRIES, Connection, Lane
 from sp00ky_store_surreal.errors import Conflict

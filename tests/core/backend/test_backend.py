@@ -11,9 +11,9 @@ from sp00ky_core.backend.loading import load_backends
 from sp00ky_core.config import BackendConfig, Config, RetryConfig
 from sp00ky_core.errors import ConfigError, UnknownBackend, UnknownStrategy
 from sp00ky_core.ports import JobTable, StoreOptions
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.perform import outbox_over
 from sp00ky_openapi import Contract
+from sp00ky_store_kit.memory import MemoryStore
 
 TABLES = (JobTable(backend="api", table="job"),)
 RETRY = RetryConfig(max_retries=7, strategy="exponential")

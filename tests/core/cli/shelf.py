@@ -9,7 +9,7 @@ from sp00ky_core import JobQuery, Outbox, hookimpl
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Undelivered
 from sp00ky_core.ports import StoreOptions
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 FAILURE = Undelivered(name="http_status", code=500, reason="boo", retryable=False)
 NOTHING = {"duplicate": 0, "illegal": 0}

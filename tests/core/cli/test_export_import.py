@@ -18,7 +18,7 @@ from tests.core.job.test_job import KEYS
 
 from sp00ky_core.outbox.operators import bulk, export_import
 from sp00ky_core.outbox.operators.export_import import COLUMNS
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 
 def exported(done: Any) -> list[str]:

@@ -10,7 +10,7 @@ from tests.core.cli.conftest import Cli
 from tests.core.cli.shelf import Shelf, enqueued, within
 
 from sp00ky_core.ports import DEAD_AFTER, RunnerInfo
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 
 def listed(sp00ky: Cli, key: str) -> Any:

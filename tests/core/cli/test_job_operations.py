@@ -13,7 +13,7 @@ from tests.core.cli.shelf import NOTHING, Shelf, ended, enqueued
 
 from sp00ky_core.job.outcome import Undelivered
 from sp00ky_core.outbox.operators import bulk
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 
 def test_kill_retry_and_clear_tell_each_fate(call: Call, sp00ky: Any) -> None:

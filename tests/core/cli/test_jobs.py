@@ -13,7 +13,7 @@ from tests.core.job.test_job import KEYS
 from sp00ky_core import Outbox
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.outbox.operators import bulk
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 
 def test_a_job_has_the_documented_keys(call: Call, sp00ky: Any) -> None:

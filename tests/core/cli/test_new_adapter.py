@@ -13,7 +13,7 @@ from textwrap import indent
 import pytest
 from tests.core.cli.conftest import Cli
 
-from sp00ky_core.stores.transactional.schema import job_table
+from sp00ky_store_kit.schema import job_table
 
 ROOT = Path(__file__).parents[3]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -47,7 +47,11 @@ def test_the_page_says_what_each_index_is_for() -> None:
         ("store", "My-db", "'My-db' can't be a scheme: use lower-case letters and digits, a letter first"),
         ("store", "../x", "'../x' can't be a scheme"),
         ("transport", "3d", "'3d' can't be a scheme"),
-        ("store", "memory", "memory:// is a store of sp00ky-core, which is installed here; choose another"),
+        (
+            "store",
+            "memory",
+            "memory:// is a store of sp00ky-store-kit, which is installed here",
+        ),
         ("store", "there", "sp00ky_store_there is there already and nothing was written"),
     ],
 )

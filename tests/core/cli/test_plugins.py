@@ -25,8 +25,8 @@ KEYS = [
 
 @pytest.fixture
 def only_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after ``pip install sp00ky-core`` alone."""
-    mine = [point for point in POINTS if point.dist and point.dist.name == "sp00ky-core"]
+    """As after ``pip install sp00ky-store-kit``, which brings the core, alone."""
+    mine = [point for point in POINTS if point.dist and point.dist.name == "sp00ky-store-kit"]
     monkeypatch.setattr(registry, "entry_points", lambda **_: mine)
 
 
@@ -46,14 +46,14 @@ def test_a_missing_store_says_what_to_install(
     project: Path, sp00ky: Any, url: str, distribution: str, command: list[str]
 ) -> None:
     line = sp00ky(*command, "--store", url).complaint(2)
-    assert f"pip install ./{distribution.replace('-', '_')}, in a clone" in line
+    assert f" ./{distribution.replace('-', '_')}, in a clone" in line
 
 
 @pytest.mark.usefixtures("only_core")
 def test_only_what_is_there_is_listed(sp00ky: Any) -> None:
     (listed,) = sp00ky("plugins", "--json").json["plugins"]
     assert list(listed) == KEYS
-    assert (listed["distribution"], listed["stores"]) == ("sp00ky-core", ["memory"])
+    assert (listed["distribution"], listed["stores"]) == ("sp00ky-store-kit", ["memory"])
 
 
 def install_ghost(folder: Path, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def install_ghost(folder: Path, module: str, monkeypatch: pytest.MonkeyPatch) ->
 
 STORE = """
 from sp00ky_core import hookimpl
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 class Store(MemoryStore):
     async def find(self, query, *, connection=None):
@@ -101,7 +101,7 @@ def test_plugins_have_the_documented_keys(folder: Path, sp00ky: Any) -> None:
     assert list(listed) == ["plugins"]
     assert all(list(plugin) == KEYS for plugin in listed["plugins"])
     brought = {plugin["distribution"]: plugin for plugin in listed["plugins"]}
-    assert brought["sp00ky-core"]["stores"] == ["memory"]
+    assert brought["sp00ky-store-kit"]["stores"] == ["memory"]
     assert {"mem", "surrealkv"} <= set(brought["sp00ky-store-surreal"]["stores"])
     assert brought["sp00ky-transport-http"]["transports"] == ["http", "https"]
     assert "sp00ky-store-surreal" in sp00ky("plugins").out

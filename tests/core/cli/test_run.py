@@ -15,8 +15,8 @@ from sp00ky_core.cli.command import run_async
 from sp00ky_core.cli.run import _until, open_for_runner
 from sp00ky_core.errors import SchemaError, StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable, StoreOptions
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.perform import outbox_over
+from sp00ky_store_kit.memory import MemoryStore
 
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) [\w.]+: ")
 

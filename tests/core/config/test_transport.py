@@ -12,8 +12,8 @@ from sp00ky_core import Outbox, hookimpl
 from sp00ky_core.config import BackendConfig, Secret, TlsConfig, load_config, unready
 from sp00ky_core.errors import AdapterMissing, ConfigError
 from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.stores import memory as core_stores
 from sp00ky_core.testing import ScriptedTransport
+from sp00ky_store_kit import memory as core_stores
 
 DOCUMENT = "openapi: 3.0.3\npaths: {/x: {post: {}}}\n"
 BACKEND = "spec: api.yml, baseUrl: '{url}', method: {{table: job}}"

@@ -28,8 +28,8 @@ from sp00ky_core.config import values as read
 from sp00ky_core.errors import ConfigError, PayloadInvalid, Sp00kyError, UnknownRoute
 from sp00ky_core.job.job import job_to_json
 from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.stores import memory as core_stores
 from sp00ky_core.testing import ScriptedTransport
+from sp00ky_store_kit import memory as core_stores
 
 NO_ROUTE = Undelivered(scheme="amqp", code=312, name="no_route", reason="NO_ROUTE", retryable=False)
 

@@ -113,7 +113,7 @@ def plugins_with(extensions: Mapping[str, Any]) -> Plugins:
             return extensions
 
     plugins = Plugins()
-    from sp00ky_core.stores import memory  # noqa: PLC0415
+    from sp00ky_store_kit import memory  # noqa: PLC0415
 
     class Stores:
         @hookimpl

@@ -30,9 +30,9 @@ from sp00ky_core import (
 )
 from sp00ky_core.plugins import dispatch
 from sp00ky_core.plugins.dispatch import sp00ky_classify_outcome
-from sp00ky_core.stores import memory as core_stores
 from sp00ky_core.testing import ScriptedTransport
 from sp00ky_core.testing.perform import Script, deliver_all
+from sp00ky_store_kit import memory as core_stores
 
 BROKEN = Undelivered(code=500, name="http_status", reason="Internal Server Error")
 FAST = RunnerOptions(

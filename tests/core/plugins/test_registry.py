@@ -13,8 +13,8 @@ import pytest
 from sp00ky_core import Finding, Outbox, PluginLoadError, Plugins, hookimpl, load_plugins
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import StoreOptions
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing import ScriptedTransport
+from sp00ky_store_kit.memory import MemoryStore
 
 Install = Callable[..., None]
 
@@ -74,7 +74,7 @@ def test_a_plugin_is_found_by_its_entry_point(install: Install) -> None:
     assert info.retry_strategies == ("fibonacci",)
     assert info.hooks == ("sp00ky_register_retry_strategies",)
     assert {"linear", "exponential", "fibonacci"} <= plugins.strategies.keys()
-    assert any(info.distribution == "sp00ky-core" and "memory" in info.stores for info in plugins.infos)
+    assert any(info.distribution == "sp00ky-store-kit" and "memory" in info.stores for info in plugins.infos)
 
 
 def test_plugins_load_in_the_order_of_their_names(install: Install, load: Callable[[], Plugins]) -> None:
@@ -164,7 +164,7 @@ def test_a_duplicate_names_both_distributions(
 def test_a_store_that_can_not_be_made_names_its_distribution(
     install: Install, load: Callable[[], Plugins], store: str, problem: str
 ) -> None:
-    imports = "from sp00ky_core.stores.memory import MemoryStore, TransactionalStore\n"
+    imports = "from sp00ky_store_kit.memory import MemoryStore, TransactionalStore\n"
     hook = "\n@hookimpl\ndef sp00ky_register_stores():\n    return {'ghost': Store}\n"
     install("ghost-store", f"{imports}{store}{hook}")
     with pytest.raises(PluginLoadError, match=f"plugin of ghost-store: the store for ghost:// .*{problem}"):

@@ -4,8 +4,8 @@ import pytest
 
 from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.ports import FLAGS, Reschedules, StoreCapabilities, has, needed
-from sp00ky_core.stores.memory import MemoryStore
-from sp00ky_core.stores.transactional import Session, TransactionalStore
+from sp00ky_store_kit import Session, TransactionalStore
+from sp00ky_store_kit.memory import MemoryStore
 
 
 def test_an_adapter_on_the_kit_writes_sixteen_calls_at_most() -> None:

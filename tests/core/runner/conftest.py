@@ -14,9 +14,9 @@ from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable, Store, StoreOptions
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.named_jobs import NamedJobs
 from sp00ky_core.testing.perform import Script, ScriptedTransport, deliver_all
+from sp00ky_store_kit.memory import MemoryStore
 
 # What takes seconds in production takes milliseconds here, but a busy machine makes no runner stale or dead.
 FAST = RunnerOptions(

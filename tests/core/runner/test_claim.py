@@ -11,7 +11,7 @@ from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, StoreOptions
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 
 async def test_a_delayed_job_starts_when_it_is_due_long_before_the_poll(make_bench) -> None:

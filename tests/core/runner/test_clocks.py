@@ -5,7 +5,7 @@ from tests.simulation import World
 from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 STEADY = 12
 """Seconds after which a runner judges others."""

@@ -14,8 +14,8 @@ from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import Attempt, JobTable, StoreOptions
 from sp00ky_core.runner.options import TRYING
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.perform import outbox_over
+from sp00ky_store_kit.memory import MemoryStore
 
 SEED = 20_260
 PARTS = {"start", "until_empty", "drain", "ended"}

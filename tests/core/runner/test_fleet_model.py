@@ -18,7 +18,7 @@ from tests.simulation.world import STEP
 
 from sp00ky_core.job import state_machine as machine
 from sp00ky_core.ports import StoreOptions
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 
 @pytest.fixture(autouse=True)

@@ -27,8 +27,8 @@ from sp00ky_core.job.retry import RetryPolicy
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import Attempt, RouteLimits, Settlement, SettleResult, StoreOptions
 from sp00ky_core.runner import Runner
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.perform import ScriptedTransport
+from sp00ky_store_kit.memory import MemoryStore
 
 
 @pytest.mark.parametrize("error", [KeyError, asyncio.CancelledError])

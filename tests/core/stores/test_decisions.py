@@ -16,7 +16,7 @@ from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores import FULL, Allowance
 from sp00ky_core.stores.decisions import BEGINNING
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
 

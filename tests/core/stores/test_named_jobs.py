@@ -17,8 +17,8 @@ from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.errors import OtherEventLoop
 from sp00ky_core.job.retry import STRATEGIES
 from sp00ky_core.ports import ErrorGroup, JobQuery, Store
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.named_jobs import NamedJobs
+from sp00ky_store_kit.memory import MemoryStore
 
 DOCUMENTS = {"api": ["/a", "/b"], "agent": ["/chat"], "other": ["/a"]}
 ROWS = [("api", "/a"), ("api", "/b"), ("api", "/chat"), ("api", "/chat"), ("api", "/gone"), ("other", "/a")]

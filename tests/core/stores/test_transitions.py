@@ -16,8 +16,8 @@ from sp00ky_core.ports import (
     SettleResult,
     StoreOptions,
 )
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.transitions import TRIES, kill, reschedule
+from sp00ky_store_kit.memory import MemoryStore
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
 

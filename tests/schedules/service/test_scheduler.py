@@ -16,9 +16,6 @@ from sp00ky_core.errors import QueryRefused, RowRefused, StoreError, StoreUnavai
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.runner.services import RunnerSide
-from sp00ky_core.stores.memory import MemorySession
-from sp00ky_core.stores.transactional.connection.session import Row
-from sp00ky_core.stores.transactional.schema import Table
 from sp00ky_core.testing import ScriptedTransport
 from sp00ky_schedules import Schedules
 from sp00ky_schedules.api import SyncResult
@@ -35,6 +32,9 @@ from sp00ky_schedules.model.records import (
 )
 from sp00ky_schedules.service.scheduler import decisions_of, everything, own_of
 from sp00ky_schedules.tables import ScheduleTables
+from sp00ky_store_kit.connection.session import Row
+from sp00ky_store_kit.memory import MemorySession
+from sp00ky_store_kit.schema import Table
 
 
 def stored(**backends: str) -> ScheduleSnapshot:

@@ -21,15 +21,15 @@ from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.refused_writes import Quarantine
-from sp00ky_core.stores.transactional import Is, Work
-from sp00ky_core.stores.transactional.jobs.due import next_head, select_due
-from sp00ky_core.stores.transactional.jobs.retention import Deleting
-from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release
-from sp00ky_core.stores.transactional.observe import count, find, load
-from sp00ky_core.stores.transactional.rows import JobRows
-from sp00ky_core.stores.transactional.schema import job_table
 from sp00ky_schedules.model.records import RunStatus
 from sp00ky_schedules.tables import LATEST_FIRST, SCHEDULE_RUNS
+from sp00ky_store_kit import Is, Work
+from sp00ky_store_kit.jobs.due import next_head, select_due
+from sp00ky_store_kit.jobs.retention import Deleting
+from sp00ky_store_kit.jobs.settle import lost, overdue_claims, release
+from sp00ky_store_kit.observe import count, find, load
+from sp00ky_store_kit.rows import JobRows
+from sp00ky_store_kit.schema import job_table
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.kit_session import PostgresSession

@@ -8,14 +8,14 @@ from importlib import import_module
 from typing import Any
 
 from sp00ky_core.errors import SchemaError, StoreError, StoreUnavailable
-from sp00ky_core.stores.caller_connections import (
+from sp00ky_store_kit import BlockingSession, Session
+from sp00ky_store_kit.caller_connections import (
     django_of,
     kinds_of,
     refuse_unfit,
     sqlalchemy_of,
     unknown_kind,
 )
-from sp00ky_core.stores.transactional import BlockingSession, Session
 from sp00ky_store_mysql.dialect import MysqlDialect
 from sp00ky_store_mysql.session import MysqlSession
 

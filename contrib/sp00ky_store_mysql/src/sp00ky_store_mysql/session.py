@@ -11,7 +11,7 @@ from typing import Any
 from asyncmy.converters import escape_string
 
 from sp00ky_core.errors import RowRefused, StoreError, StoreUnavailable
-from sp00ky_core.stores.transactional import AsyncSession
+from sp00ky_store_kit import AsyncSession
 from sp00ky_store_mysql.dialect import COLLATIONS, MysqlDialect
 from sp00ky_store_mysql.errors import READ_ONLY, is_full
 

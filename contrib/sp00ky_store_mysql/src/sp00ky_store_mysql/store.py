@@ -14,7 +14,7 @@ from asyncmy.constants import CLIENT
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import ROLES, Finding, StoreCapabilities, StoreOptions, Use
-from sp00ky_core.stores.transactional import Access, AsyncLane, InLanes, Session, TransactionalStore
+from sp00ky_store_kit import Access, AsyncLane, InLanes, Session, TransactionalStore
 from sp00ky_store_mysql.callers import callers_session
 from sp00ky_store_mysql.errors import is_conflict, is_read_only, translated
 from sp00ky_store_mysql.privileges import ROWS, lacking, quoted

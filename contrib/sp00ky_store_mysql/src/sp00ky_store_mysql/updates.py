@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sp00ky_core.ports import Both, Either, Is, Table, Update, Where
-from sp00ky_core.stores.transactional import SqlSession
+from sp00ky_store_kit import SqlSession
 
 __all__ = ["UpdatesByCase"]
 

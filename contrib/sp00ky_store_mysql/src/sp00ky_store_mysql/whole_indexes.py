@@ -9,7 +9,7 @@ from typing import Unpack
 import attrs
 
 from sp00ky_core.ports import Column, Index, Is, ReadOptions, Row, Table, Where
-from sp00ky_core.stores.transactional import SqlSession
+from sp00ky_store_kit import SqlSession
 
 __all__ = ["WholeIndexes"]
 

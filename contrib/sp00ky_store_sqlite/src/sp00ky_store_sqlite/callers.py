@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any
 
 from sp00ky_core.errors import OptionInvalid, SchemaError
-from sp00ky_core.stores.caller_connections import (
+from sp00ky_store_kit import Reply, Session
+from sp00ky_store_kit.caller_connections import (
     django_of,
     kinds_of,
     refuse_unfit,
     sqlalchemy_of,
     unknown_kind,
 )
-from sp00ky_core.stores.transactional import Reply, Session
 from sp00ky_store_sqlite.session import SqliteSession
 
 __all__ = ["callers_session", "CallersSession", "AiosqliteSession", "SqlalchemySession"]

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from sp00ky_core.ports import QUERY_SECONDS
-from sp00ky_core.stores.memory import SqliteDialect
+from sp00ky_store_kit.memory import SqliteDialect
 
 __all__ = ["SqliteSession"]
 

@@ -14,7 +14,7 @@ import attrs
 
 from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavailable
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
-from sp00ky_core.stores.transactional import (
+from sp00ky_store_kit import (
     Access,
     AsyncLane,
     BlockingLane,

@@ -15,7 +15,7 @@ from sp00ky_conformance.model.job_in_both_stores import Pair
 from sp00ky_core.gate.breaker import Breaker
 from sp00ky_core.ports import JobTable, Store, StoreCapabilities, StoreFactory, StoreOptions
 from sp00ky_core.stores.ids import new_key
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 __all__ = ["BACKENDS", "TwoStores"]
 

@@ -108,13 +108,15 @@ def _written(kind: str, name: str, package: str) -> Mapping[str, str]:
         f"tests/test_{name}_{kind}.py": (kind, "test.py.txt"),
     }
     major, minor = version("sp00ky-core").split(".")[:2]
+    versions = f">={major}.{minor},<{major}.{int(minor) + 1}"
     values = {
         "{kind}": kind,
         "{name}": name,
         "{Name}": name.capitalize(),
         "{package}": package,
         "{distribution}": package.replace("_", "-"),
-        "{versions}": f">={major}.{minor},<{major}.{int(minor) + 1}",
+        "{versions}": versions,
+        "{kit}": f', "sp00ky-store-kit{versions}"' if kind == "store" else "",
     }
     pattern = re.compile("|".join(map(re.escape, values)))
     texts = {

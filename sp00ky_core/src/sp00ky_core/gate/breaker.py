@@ -30,6 +30,7 @@ from sp00ky_core.job.outcome import (
 __all__ = ["LONGEST_PAUSE", "Answered", "Breaker", "BreakerChange", "BreakerEvent", "BreakerState"]
 __all__ += ["Failed", "ProbeAnswered", "ProbeFailed", "ProbeWithoutNews", "change_after"]
 __all__ += ["route_in_turn"]
+__all__ += ["breaker_of", "changed", "fits"]
 
 LONGEST_INTERVAL = 30.0
 """Seconds between two probes, at most: the interval doubles up to it."""

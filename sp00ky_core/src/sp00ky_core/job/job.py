@@ -19,6 +19,7 @@ from sp00ky_core.job.retry import StrategyName
 __all__ = ["TERMINAL", "AttemptError", "Job", "JobOptions", "JobStatus", "NewJob", "StatusName"]
 __all__ += ["attempt_times", "facts_of", "instant_to_json", "is_plain_text", "job_to_json", "named"]
 __all__ += ["value_to_json"]
+__all__ += ["UNSAID"]
 
 
 class JobStatus(StrEnum):

@@ -42,8 +42,8 @@ from sp00ky_core.ports import (
     Transactions,
     TransactionWork,
 )
+from sp00ky_core.stores.keys_of_jobs import keyed
 from sp00ky_core.stores.named_jobs import LoopStore, NamedJobs
-from sp00ky_core.stores.transactional.extension import keyed
 from sp00ky_core.stores.transitions import kill, report_settled, reschedule, retry
 
 if TYPE_CHECKING:

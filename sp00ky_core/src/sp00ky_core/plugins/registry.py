@@ -49,7 +49,7 @@ GROUP = "sp00ky"
 _POSTGRES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg")
 
 DISTRIBUTIONS = {
-    "memory": "sp00ky-core",
+    "memory": "sp00ky-store-kit",
     "sqlite": "sp00ky-store-sqlite",
     **dict.fromkeys(("mysql", "mariadb"), "sp00ky-store-mysql"),
     **dict.fromkeys(("mem", "surrealkv", "ws", "wss"), "sp00ky-store-surreal"),

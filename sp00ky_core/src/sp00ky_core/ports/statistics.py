@@ -21,6 +21,7 @@ from sp00ky_core.ports.job_table import JobTable
 __all__ = ["BackendStats", "BreakerResult", "BreakerStats", "ErrorGroup", "JobGroup"]
 __all__ += ["BUCKETS", "BUCKET_BOUNDS", "COARSE_BOUNDS", "MINUTES_KEPT", "OUTCOMES", "ROLLUPS_KEPT"]
 __all__ += ["Rollup", "RollupQuery", "coarse_buckets", "fine_buckets", "hour_of", "step_of", "summed"]
+__all__ += ["joined_errors"]
 
 
 @attrs.frozen(kw_only=True)

@@ -1,7 +1,7 @@
-"""Help a database hold jobs: the public kit that every store builds on, this project's own too.
+"""Decide and write as every store does: the rules of its rows, which the core keeps to itself, too.
 
 Names here are stable: they follow semantic versioning, as those of ``sp00ky_core`` do. On top of them stands
-``sp00ky_core.stores.transactional``, a base class for databases with transactions.
+``sp00ky_store_kit``, a base class for databases with transactions.
 
 - A batch that the database refuses: ``bisect`` isolates the bad rows, ``write_around`` leaves them out,
   ``settle_with_less`` writes what it takes of a settlement (``lesser_transitions``), ``Quarantine`` remembers
@@ -16,11 +16,9 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
   what ``add`` inserts, ``UNREAD`` stands for a text that is too long to be read, and ``claimed_of`` sees to a
   payload that is, ``entries_of``, ``instant_of``, ``priority_of`` and ``payload_text`` read single
   columns.
-- Reading: ``matches``, ``age_of`` (with ``BEGINNING``), ``is_overdue``, ``unknown_entry``.
-- Callers' connections: ``kinds_of`` recognises one without importing its library, ``sqlalchemy_of`` and
-  ``django_of`` reach what is in SQLAlchemy's and Django's, ``refuse_unfit``, ``refuse_asynchronous``,
-  ``refuse_synchronous`` and ``unknown_kind`` say what is wrong with one; ``finished`` runs a coroutine that
-  never waits.
+- Reading: ``matches``, ``age_of`` (with ``BEGINNING``), ``is_overdue``, ``unknown_entry``, ``with_last_error``;
+  ``COMPARED``: what the signs of a condition mean.
+- ``finished`` runs a coroutine that never waits.
 - Ids: ``new_key``, ``new_keys``, ``new_uuids``, ``key_at``, ``job_id``, ``table_of``; ``chunks``, as many
   of them as a statement may have.
 - JSON: ``encode``, ``decode``.
@@ -36,23 +34,23 @@ from sp00ky_core.gate.breaker import (
     route_in_turn,
 )
 from sp00ky_core.stores import (
-    caller_connections,
     decisions,
     ids,
     refused_writes,
     rows,
     subscription,
+    without_waiting,
 )
-from sp00ky_core.stores.caller_connections import *
 from sp00ky_core.stores.decisions import *
 from sp00ky_core.stores.ids import *
 from sp00ky_core.stores.refused_writes import *
 from sp00ky_core.stores.rows import *
 from sp00ky_core.stores.subscription import *
+from sp00ky_core.stores.without_waiting import *
 
 __all__ = ["Breaker", "BreakerChange", "BreakerState", "change_after", "risk_turn", "route_in_turn"]
 __all__ += ["JsonObject", "JsonText", "decode", "encode"]
-__all__ += caller_connections.__all__
+__all__ += without_waiting.__all__
 __all__ += ids.__all__
 __all__ += refused_writes.__all__
 __all__ += decisions.__all__

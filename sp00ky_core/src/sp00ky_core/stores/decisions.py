@@ -34,6 +34,7 @@ from sp00ky_core.ports import (
 __all__ = ["DecidingStore", "LostOptions", "appended", "applied", "settlement_of"]
 __all__ += ["FULL", "PASSED", "Allowance"]
 __all__ += ["BEGINNING", "age_of", "is_overdue", "matches", "unknown_entry"]
+__all__ += ["COMPARED"]
 
 
 def applied(job: Job, transition: Transition, now: datetime) -> Job:

@@ -29,8 +29,8 @@ from sp00ky_core.ports import (
     needed,
 )
 from sp00ky_core.ports.statistics import joined_errors, summed
-from sp00ky_core.stores.caller_connections import finished
 from sp00ky_core.stores.decisions import age_of
+from sp00ky_core.stores.without_waiting import finished
 
 __all__ = ["NamedJobs"]
 

@@ -23,6 +23,7 @@ from sp00ky_core.ports import LONGEST_TEXT, JobTable
 
 __all__ = ["UNREAD", "claimed_of", "defect_of", "entries_of", "instant_of", "job_of", "new_row"]
 __all__ += ["payload_text", "priority_of"]
+__all__ += ["with_last_error"]
 
 MAX_COUNT = 2**63 - 1
 """The integers that a 64-bit column holds."""

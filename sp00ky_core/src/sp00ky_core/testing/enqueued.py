@@ -18,7 +18,7 @@ from sp00ky_core.job.options import check_option
 from sp00ky_core.outbox.enqueue import Transaction
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import MAX_LIMIT, JobFilter
-from sp00ky_core.stores.caller_connections import finished
+from sp00ky_core.stores.without_waiting import finished
 from sp00ky_core.sync import SyncOutbox
 
 __all__ = ["assert_enqueued", "refute_enqueued"]

@@ -39,10 +39,10 @@ from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.holdings import Held
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import Decider
-from sp00ky_core.stores.caller_connections import finished
-from sp00ky_core.stores.memory import MemoryStore, MemoryTransaction
+from sp00ky_core.stores.without_waiting import finished
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing.enqueued import find_whole, name_of_route
+from sp00ky_store_kit.memory import MemoryStore, MemoryTransaction
 
 __all__ = ["Answer", "Response", "ScriptedTransport", "deliver_all", "perform_jobs"]
 __all__ += ["FakeClock", "memory_outbox", "outbox_over"]

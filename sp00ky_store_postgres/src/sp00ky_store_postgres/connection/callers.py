@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import OptionInvalid, SchemaError, Sp00kyError, StoreError
-from sp00ky_core.stores import (
+from sp00ky_store_kit.caller_connections import (
     django_of,
     kinds_of,
     refuse_asynchronous,

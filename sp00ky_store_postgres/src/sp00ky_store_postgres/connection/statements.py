@@ -16,8 +16,8 @@ import attrs
 from sp00ky_core.errors import Sp00kyError, StoreClosed, StoreUnavailable
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.subscription import Backoff
-from sp00ky_core.stores.transactional import Access, Session, Work
-from sp00ky_core.stores.transactional.connection.lanes import Executor as TransactionalExecutor
+from sp00ky_store_kit import Access, Session, Work
+from sp00ky_store_kit.connection.lanes import Executor as TransactionalExecutor
 from sp00ky_store_postgres.connection.callers import callers_errors
 from sp00ky_store_postgres.connection.connect import Workload, session_for
 from sp00ky_store_postgres.connection.pool import Pool

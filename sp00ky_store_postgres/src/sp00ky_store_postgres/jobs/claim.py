@@ -29,9 +29,9 @@ from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_core.stores.decisions import BEGINNING
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.refused_writes import Quarantine
-from sp00ky_core.stores.transactional import Access
-from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined
-from sp00ky_core.stores.transactional.jobs.due import Rounds
+from sp00ky_store_kit import Access
+from sp00ky_store_kit.jobs.claim import Claiming, joined
+from sp00ky_store_kit.jobs.due import Rounds
 from sp00ky_store_postgres.connection.callers import Fetch
 from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.statements import Executor, Row

@@ -19,9 +19,9 @@ from sp00ky_core.ports import JobTable, ParamStyle, SqlStatement
 from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import new_key, new_uuids
 from sp00ky_core.stores.rows import instant_of, new_row
-from sp00ky_core.stores.transactional import Both, Either, Is
-from sp00ky_core.stores.transactional.rows import to_job
-from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
+from sp00ky_store_kit import Both, Either, Is
+from sp00ky_store_kit.rows import to_job
+from sp00ky_store_kit.schema import LIVE_STATUSES, job_table
 from sp00ky_store_postgres.connection.callers import Fetch, blocking_fetch_of, callers_errors
 from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.statements import Executor, Row

@@ -12,10 +12,10 @@ import attrs
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable, Table, Use
-from sp00ky_core.stores.transactional import Is, Session
-from sp00ky_core.stores.transactional.jobs.due import next_due
-from sp00ky_core.stores.transactional.schema import RUNNERS, plan
-from sp00ky_core.stores.transactional.schema import findings as missing
+from sp00ky_store_kit import Is, Session
+from sp00ky_store_kit.jobs.due import next_due
+from sp00ky_store_kit.schema import RUNNERS, plan
+from sp00ky_store_kit.schema import findings as missing
 from sp00ky_store_postgres.connection.statements import Executor
 from sp00ky_store_postgres.errors import MIGRATE, READ_ONLY, is_refusal
 from sp00ky_store_postgres.kit_session import PostgresSession

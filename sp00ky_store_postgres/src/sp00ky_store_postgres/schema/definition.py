@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sp00ky_core.gate.breaker import LONGEST_PAUSE
 from sp00ky_core.ports import LONGEST_PROBE, ROLES, JobTable, Use
-from sp00ky_core.stores.transactional import Kind, Table
-from sp00ky_core.stores.transactional.schema import job_table
+from sp00ky_store_kit import Kind, Table
+from sp00ky_store_kit.schema import job_table
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
 VERSION = 11

@@ -20,8 +20,8 @@ from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import SchemaError, StoreError
 from sp00ky_core.ports import Finding, JobTable, MigrationStep, Table
 from sp00ky_core.stores.subscription import Backoff
-from sp00ky_core.stores.transactional.schema import migrate as migrate_tables
-from sp00ky_core.stores.transactional.schema import plan
+from sp00ky_store_kit.schema import migrate as migrate_tables
+from sp00ky_store_kit.schema import plan
 from sp00ky_store_postgres.connection.connect import connect
 from sp00ky_store_postgres.errors import MIGRATE, NO_RIGHT, state_of, translated
 from sp00ky_store_postgres.kit_session import PostgresSession

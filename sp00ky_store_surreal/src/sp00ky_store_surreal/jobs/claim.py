@@ -17,7 +17,7 @@ from sp00ky_core.gate.breaker import Breaker, BreakerChange, ProbeWithoutNews, c
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, BreakerResult, Claim, JobTable
 from sp00ky_core.stores import PASSED
-from sp00ky_core.stores.transactional.fleet import beats
+from sp00ky_store_kit.fleet import beats
 from sp00ky_store_surreal import errors
 from sp00ky_store_surreal.connection.conflict_retries import CLAIMING, Connection, Lane
 from sp00ky_store_surreal.embedded_or_server import RANKS

@@ -16,9 +16,9 @@ from surrealdb.errors import SurrealError
 from sp00ky_core.errors import OptionInvalid, StoreError
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable, KeyedJob, Row, Statement, Table
-from sp00ky_core.stores.caller_connections import unknown_kind
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.rows import new_row
+from sp00ky_store_kit.caller_connections import unknown_kind
 from sp00ky_store_surreal import errors
 from sp00ky_store_surreal.connection.conflict_retries import ONCE, TRIES, Connection
 from sp00ky_store_surreal.ids import id_text

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 from sp00ky_core.ports import JobTable, Table
 from sp00ky_core.stores.subscription import Broadcast
-from sp00ky_core.stores.transactional.watch import Notifications
+from sp00ky_store_kit.watch import Notifications
 from sp00ky_store_surreal.connection.cbor import record_of
 from sp00ky_store_surreal.connection.live_queries import Live
 from sp00ky_store_surreal.ids import id_text

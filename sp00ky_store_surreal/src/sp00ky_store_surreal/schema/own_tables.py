@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sp00ky_core.stores.transactional import Column, Default, Index, Is, Kind, Table
-from sp00ky_core.stores.transactional.schema import all_tables
+from sp00ky_store_kit import Column, Default, Index, Is, Kind, Table
+from sp00ky_store_kit.schema import all_tables
 
 BOOLEANS = frozenset({"paused", "removed", "draining"})
 """Columns that are 0 or 1 in other databases."""

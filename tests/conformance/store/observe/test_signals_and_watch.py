@@ -8,7 +8,7 @@ import pytest
 
 from sp00ky_conformance.store.observe import signals_and_watch
 from sp00ky_core.ports import JobTable, StoreOptions
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 
 class Endless(MemoryStore):

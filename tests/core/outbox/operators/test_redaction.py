@@ -15,7 +15,7 @@ from sp00ky_core.errors import OptionInvalid, RowRefused, UnknownBackend
 from sp00ky_core.job.job import AttemptError, Job
 from sp00ky_core.outbox.operators import bulk, redaction
 from sp00ky_core.outbox.operators.redaction import matched, redacted, without_keys
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 MINE = JobFilter(assigned_to="user:7")
 CARD: dict[str, Any] = {"assigned_to": "user:7", "payload": {"card": 41114111411141, "id": 1}}

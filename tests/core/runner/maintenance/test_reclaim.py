@@ -9,7 +9,7 @@ from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.ports import Claim, JobQuery, OverdueClaim, Settlement, StoreOptions
 from sp00ky_core.runner.maintenance.reclaim import MOST_REMEMBERED, Overdue
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_store_kit.memory import MemoryStore
 
 
 class Unreleasing(MemoryStore):

@@ -38,7 +38,7 @@ def served() -> dict[str, set[str]]:
     counters = Counters()
     for outcome in OUTCOMES:
         counters.attempt(("api", "/spookify", outcome, 200), 0.1)
-    text = exposition(counters, {"api": 1}, {"api": BackendStats()}, GAUGES)
+    text = exposition(counters, {"api": 1}, {"api": BackendStats()}, GAUGES, slots={"api": 1})
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -96,6 +96,11 @@ FIRED: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
             for at, values in (("a", "0x90"), ("b", "0x60"))
         },
         {},
+    ),
+    "Sp00kyRunnerStuck": (
+        "4m",
+        {'sp00ky_places{instance="a",backend="api"}': "3 3 0x9"},
+        {"instance": "a", "backend": "api"},
     ),
     "Sp00kyQueueUnknown": ("5m", {'sp00ky_queue_age_seconds{instance="a"}': "0+60x10"}, {}),
     "Sp00kyScheduleLate": (

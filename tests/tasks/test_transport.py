@@ -108,6 +108,26 @@ async def test_a_timeout_cancels_what_can_be_and_a_thread_keeps_its_place(
     assert shop.threads == ["cancelled"]
 
 
+async def test_a_runner_whose_threads_all_hang_is_not_ready_and_is_named(project: Project) -> None:
+    shop = project.write(SHOP, keys="concurrency: 2")
+    async with project.outbox() as outbox:
+        for _ in range(2):
+            await shop.goes_on_too_long.enqueue(outbox)
+        async with outbox.runner(RunnerOptions(poll=0.05)) as runner, asyncio.timeout(60):
+            assert (runner.is_ready, [*runner.stuck]) == (True, [])
+            while runner.is_ready:  # noqa: ASYNC110  # nobody is told
+                await asyncio.sleep(0.01)
+            assert [*runner.stuck] == ["shop"]
+            assert 'sp00ky_places{backend="shop"} 0.0' in await outbox.metrics()
+            while not (found := await outbox.check()):  # noqa: ASYNC110  # with its next beat
+                await asyncio.sleep(0.1)
+            assert (found[0].subject, found[0].stops_jobs) == (f"runner {runner.runner_id}", False)
+            assert "each of its places for shop is kept by a call" in found[0].problem
+            shop.goes_on.set()
+            while not runner.is_ready:  # noqa: ASYNC110  # nobody is told
+                await asyncio.sleep(0.01)
+
+
 async def test_a_function_is_told_of_its_attempt_and_of_a_drain(project: Project) -> None:
     shop = project.write(SHOP)
     async with project.outbox() as outbox:
@@ -165,7 +185,7 @@ async def test_the_row_and_the_log_say_what_was_raised(
         (job,) = await delivered(outbox, enqueued)
         (group,) = await outbox.errors()
     first, last = job.errors
-    assert (str(last), last.scheme, last.attempt) == ("ValueError", "python", 2)
+    assert (last.summary, last.scheme, last.attempt) == ("ValueError", "python", 2)
     assert last.reason == "no database at postgresql://u:***@h/db; not tried again: no retry left of 1"
     assert first.trace.startswith("Traceback (most recent call last):\n  File")
     assert "raise ValueError(text)" in first.trace

@@ -220,3 +220,12 @@ def test_entries_come_in_pages_the_latest_first(shelf: Shelf, sp00ky: Cli) -> No
 @pytest.mark.parametrize("wrong", [["--since", "yesterday"], ["--limit", "0"], ["--limit", "10001"]])
 def test_a_page_that_cannot_be_is_refused(shelf: Shelf, sp00ky: Cli, wrong: list[str]) -> None:
     assert sp00ky("audit", *wrong).complaint(2)
+
+
+def test_a_runner_without_a_free_place_is_named_with_its_backend(shelf: Shelf, sp00ky: Cli) -> None:
+    beat("one", slots={"api": 50})
+    beat("two", slots={"api": 0})
+    (api, *_) = sp00ky("backends", "list", "--json").json["backends"]
+    assert (api["name"], api["stuck_runners"]) == ("api", ["two"])
+    assert "two" in sp00ky("backends", "list").out
+    assert "warning: runner two: each of its places for api" in sp00ky("check").out

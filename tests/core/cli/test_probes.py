@@ -6,16 +6,18 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import attrs
 import pytest
 
 from sp00ky_core.cli.run import listening, notified
 from sp00ky_core.observe.metrics import Measures
+from sp00ky_core.observe.rates import Counters
 
 
 def port_of(process: subprocess.Popen[str], *, deliveries: int = 1) -> str:
@@ -100,6 +102,28 @@ async def test_without_the_library_the_metrics_say_what_to_install(
     assert "sp00ky_core[metrics]" in text
     assert "sp00ky_core[metrics]" in caplog.text
     assert "for other hosts too" in caplog.text
+
+
+@attrs.define(eq=False)
+class Stuck:
+    """What delivers nothing of a backend, for no place is free."""
+
+    is_ready: bool = False
+    stuck: Collection[str] = ("api",)
+    in_flight_by_backend: Mapping[str, int] = attrs.field(factory=dict)
+    slots_by_backend: Mapping[str, int] = attrs.field(factory=dict)
+
+
+async def test_a_runner_without_a_free_place_is_not_ready_and_says_of_what(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    measures, stuck = Measures(None), Stuck()  # type: ignore[arg-type]  # it isn't asked
+    measures.add(Counters(), stuck)
+    async with listening("127.0.0.1:0", measures):
+        address = re.findall(r"http://(127.0.0.1:\d+)/", caplog.text)[0]
+        status, text = await asyncio.to_thread(get, address, "/readyz")
+    assert (status, text.startswith("not ready: api: each place is kept")) == (503, True)
 
 
 @pytest.fixture

@@ -140,6 +140,7 @@ def report(count: int, *, ready: bool = True, in_flight: int = 0) -> bytes:
     document = {
         "ready": ready,
         "in_flight": {"api": in_flight},
+        "slots": {"api": 10 if ready else 0},
         "attempts": [[["api", "/a", "success", 200], counts]],
         "leases_lost": 1,
         "store_errors": 2,
@@ -156,8 +157,10 @@ def test_what_workers_report_is_summed_up_also_of_those_that_have_ended() -> Non
     assert reports.counters.attempts["api", "/a", "success", 200][:2] == [9, 4.5]
     assert (reports.counters.leases_lost, reports.counters.store_errors) == (3, 6)
     assert (reports.is_ready, reports.in_flight_by_backend) == (True, {"api": 7})
+    assert (reports.slots_by_backend, reports.stuck) == ({"api": 10}, [])
     reports.ended(2)
     assert (reports.is_ready, reports.in_flight_by_backend) == (False, {"api": 1})
+    assert reports.stuck == ["api"]
     assert reports.counters.attempts["api", "/a", "success", 200][0] == 9
 
 

@@ -102,16 +102,19 @@ class Backend:
         config: Its configuration.
         by_path: Its functions.
         place: The loop of those that are ``async def``.
+        late: Calls whose time is over, and that have their threads yet.
     """
 
     config: BackendConfig
     by_path: Mapping[str, Task[..., Any]]
     place: OwnLoop
+    late: set[Callable[[], object]]
 
     def __init__(self, home: Post) -> None:
         self._home = home
         self._waiting: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._threads = self._at_work = 0
+        self.late = set()
 
     def is_full(self) -> bool:
         """Return whether all threads have something to do."""
@@ -130,13 +133,14 @@ class Backend:
         for _ in range(self._threads):
             self._waiting.put(None)
 
-    def _free(self) -> None:
+    def _free(self, begin: Callable[[], object]) -> None:
         self._at_work -= 1
+        self.late.discard(begin)
 
     def _work(self) -> None:
         while begin := self._waiting.get():
             begin()
-            self._home(self._free)
+            self._home(partial(self._free, begin))
 
 
 class TasksTransport(Caller):
@@ -171,6 +175,10 @@ class TasksTransport(Caller):
         for task in (await self._entered(backend)).by_path.values():
             task.signature  # noqa: B018  # raises where there can be none
 
+    def lost_places(self, backend: str) -> int:
+        """Count the threads that calls keep after their time; see ``PlacedTransport``."""
+        return len(self._backends[backend].late) if backend in self._backends else 0
+
     async def _entered(self, config: BackendConfig) -> Backend:
         target, tasks = Target.of(config), tasks_of(config)
         place = await self.enter(target, partial(OwnLoop, str(target), shared=self._shared))
@@ -195,7 +203,11 @@ class TasksTransport(Caller):
                 return _undelivered(name=BUSY, sent=False, reason=reason)
             call = TaskCall(attempt, self.home, task, place, self._parameter(task, attempt))
             answer = await self.answered(call, place, place.post if in_loop else backend.in_thread)
-            return call.late() if answer is LATE else answer
+            if answer is not LATE:
+                return answer
+            if not in_loop:
+                backend.late.add(call.begin)
+            return call.late()
         except TargetProblem as problem:
             return _undelivered(name=CONNECT, reason=problem.place, sent=False)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's

@@ -18,6 +18,7 @@ from sp00ky_openapi.loading import OpenContract
 
 __all__ = ["Backend", "Backends", "delivered", "queues", "serving"]
 __all__ += ["said_of_tables", "store_tables", "stored_table", "strangers"]
+__all__ += ["stuck_finding"]
 
 POOLED = "Sp00ky's scheduler runs the jobs of its table, on a pool of machines"
 DELIVER_HERE = "to have them delivered here, remove `runOn`"
@@ -246,6 +247,13 @@ def strangers(backends: Iterable[Backend], runners: Mapping[str, RunnerInfo]) ->
                     "give each service a table of its own by method.table, or a database or a schema",
                 )
                 break
+
+
+def stuck_finding(runner_id: str, info: RunnerInfo) -> Finding:
+    """Name a runner without a free place."""
+    problem = f"each of its places for {', '.join(info.stuck)} is kept by a call that outlived its timeout"
+    fix = f"restart it: sp00ky runners drain {runner_id}; its log names the functions that hang"
+    return Finding.warning(f"runner {runner_id}", problem, "it delivers nothing of these", fix)
 
 
 def _longest(seconds: Iterable[float | None]) -> float | None:

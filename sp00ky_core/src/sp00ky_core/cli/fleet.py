@@ -33,7 +33,7 @@ from sp00ky_core.outbox.queries import audit_to_json, json_of, runner_to_json
 from sp00ky_core.ports import AuditEntry, JobTable, RunnerRecord, SettingsRecord
 from sp00ky_health import DEFAULT, ask
 
-BACKEND_COLUMNS = (*STATS_COLUMNS, "limits", "set")
+BACKEND_COLUMNS = (*STATS_COLUMNS, "limits", "set", "stuck runners")
 
 
 @click.group()
@@ -48,12 +48,16 @@ async def list_backends(outbox: Outbox) -> None:
     """List the backends: whether they are paused, their breakers, limits and queues, and what is set."""
     all_stats, records = await outbox.stats(), await outbox.settings()
     tables = {table.backend: table for table in store_tables(outbox.backends)}
+    stuck = {runner.id: runner.info.stuck for runner in await outbox.runners() if runner.info.stuck}
     documents, rows = [], []
     for name, backend in outbox.backends.items():
         stats, table, record = all_stats[name], tables[backend.table.backend], records.get(name)
         limits, is_set = _limits_json(table), _settings_json(backend, record)
-        documents.append({"name": name, "limits": limits, "settings": is_set, **json_of(stats)})
-        rows.append((*stats_row(name, stats), _limits_text(table), _settings_text(backend, record)))
+        theirs = [runner_id for runner_id, names in stuck.items() if name in names]
+        document = {"name": name, "limits": limits, "settings": is_set, **json_of(stats)}
+        documents.append({**document, "stuck_runners": theirs})
+        set_text = _settings_text(backend, record)
+        rows.append((*stats_row(name, stats), _limits_text(table), set_text, ", ".join(theirs)))
     show({"backends": documents}, aligned(BACKEND_COLUMNS, rows))
 
 

@@ -11,7 +11,7 @@ import time
 from asyncio import IncompleteReadError, LimitOverrunError, StreamReader
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -148,7 +148,7 @@ LASTS = 5 * INTERVAL
 LONGEST_REPORT = 2**24
 """Bytes; a report has a line for each kind of attempt that has been made since the last one."""
 
-REPORT_KEYS = {"ready", "in_flight", "attempts", "leases_lost", "store_errors"}
+REPORT_KEYS = {"ready", "in_flight", "slots", "attempts", "leases_lost", "store_errors"}
 
 
 @asynccontextmanager
@@ -187,6 +187,7 @@ class _Reporter:
         document = {
             "ready": self._runner.is_ready,
             "in_flight": dict(self._runner.in_flight_by_backend),
+            "slots": dict(self._runner.slots_by_backend),
             "attempts": list(counters.since(before.attempts).items()),
             "leases_lost": counters.leases_lost - before.leases_lost,
             "store_errors": counters.store_errors - before.store_errors,
@@ -234,10 +235,23 @@ class Reports:
     @property
     def in_flight_by_backend(self) -> Mapping[str, int]:
         """Count the jobs of each backend that the workers hold now."""
-        in_flight = Counter[str]()
+        return self._summed("in_flight")
+
+    @property
+    def slots_by_backend(self) -> Mapping[str, int]:
+        """Count the attempts of each backend that the workers can make at a time."""
+        return self._summed("slots")
+
+    @property
+    def stuck(self) -> Collection[str]:
+        """Return the backends of which no worker delivers anything."""
+        return [name for name, slots in self.slots_by_backend.items() if slots <= 0]
+
+    def _summed(self, what: str) -> Mapping[str, int]:
+        sums = Counter[str]()
         for report in self._recent():
-            in_flight.update(report["in_flight"])
-        return in_flight
+            sums.update(report[what])
+        return sums
 
     def _recent(self) -> Iterator[Mapping[str, Any]]:
         """Return the reports that still hold: a worker that is stuck makes no more."""

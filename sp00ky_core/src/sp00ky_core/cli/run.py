@@ -348,6 +348,9 @@ def _pages(measures: Measures, *, routes: bool) -> dict[str, Callable[[], Awaita
         if measures.is_ready:
             return Answer("ready\n")
         problem = "not ready: it drains, or its database isn't reached\n"
+        if names := ", ".join(sorted(measures.stuck)):
+            why = "each place is kept by a call that outlived its timeout; restart it"
+            problem = f"not ready: {names}: {why}\n"
         return Answer(problem, HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def metrics() -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
@@ -42,8 +42,16 @@ class Measured(Protocol):
         """Whether its claims go through."""
 
     @property
+    def stuck(self) -> Collection[str]:
+        """Backends of which it delivers nothing: each place is kept by a call whose time is over."""
+
+    @property
     def in_flight_by_backend(self) -> Mapping[str, int]:
         """Jobs of each backend that it holds now."""
+
+    @property
+    def slots_by_backend(self) -> Mapping[str, int]:
+        """Attempts of each backend that it can make at a time."""
 
 
 MeasureExtensions = Callable[[], Awaitable[Sequence[Gauge]]]
@@ -77,25 +85,31 @@ class Measures:
         """Whether any of what is measured delivers."""
         return any(measured.is_ready for measured in self._measured)
 
+    @property
+    def stuck(self) -> Collection[str]:
+        """The backends of which some runner here delivers nothing; see ``Measured``."""
+        return {name for measured in self._measured for name in measured.stuck}
+
     async def text(self, *, routes: bool = False) -> str:
         """Write the metrics, those of the queue as it was read last. Raises ``MetricsMissing``."""
         refuse_unmeasured()
         from sp00ky_core.observe.prometheus import exposition  # noqa: PLC0415  # optional
 
-        counters, in_flight = Counters(), Counter[str]()
+        counters, in_flight, slots = Counters(), Counter[str](), Counter[str]()
         for tally in self._tallies:
             counters.add(tally.attempts.items())
             counters.leases_lost += tally.leases_lost
             counters.store_errors += tally.store_errors
         for measured in self._measured:
             in_flight.update(measured.in_flight_by_backend)
+            slots.update(measured.slots_by_backend)
         async with self._turn:
             if time.monotonic() - self._tried_at > STATS_KEPT:
                 await self._read()
         age = time.monotonic() - self._read_at
         is_told = age < STATS_TOLD
         stats, gauges = (self._stats, self._gauges) if is_told else ({}, ())
-        return exposition(counters, in_flight, stats, gauges, age=age, routes=routes)
+        return exposition(counters, in_flight, stats, gauges, slots=slots, age=age, routes=routes)
 
     async def _read(self) -> None:
         with suppress(Sp00kyError, TimeoutError):

@@ -28,6 +28,7 @@ def exposition(
     stats: Mapping[str, BackendStats],
     gauges: Sequence[Gauge] = (),
     *,
+    slots: Mapping[str, int] | None = None,
     age: float = 0.0,
     routes: bool = False,
 ) -> str:
@@ -38,12 +39,13 @@ def exposition(
         in_flight: Attempts that it makes now, by backend.
         stats: The queue as it was read last; empty: it can't be read.
         gauges: Of extensions, read with it.
+        slots: Attempts that it can make at a time, by backend.
         age: How long ago that was, in seconds.
         routes: Label attempts with their route, too.
     """
     registry = CollectorRegistry(auto_describe=False)
     families = [
-        *_counted(counters, in_flight, routes=routes),
+        *_counted(counters, in_flight, slots or {}, routes=routes),
         *_queue(stats, age),
         *map(_of_extension, gauges),
     ]
@@ -59,10 +61,13 @@ class _Families(Collector):
         return self._families
 
 
-def _counted(counters: Counters, in_flight: Mapping[str, int], *, routes: bool) -> Iterator[Metric]:
+def _counted(
+    counters: Counters, in_flight: Mapping[str, int], slots: Mapping[str, int], *, routes: bool
+) -> Iterator[Metric]:
     yield _attempts(counters, routes=routes)
     yield _seconds(counters)
     yield _gauge("in_flight", "Attempts that this process makes now.", in_flight)
+    yield _gauge("places", "Attempts that this process can make at a time.", slots)
     lost = "Outcomes that weren't written, for the job's lease was lost."
     yield CounterMetricFamily("sp00ky_lease_lost", lost, value=counters.leases_lost)
     failed = "Calls of the store that failed."

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 import attrs
 
-from sp00ky_core.backend.backend import DELIVER_HERE, Backend, Backends, serving, store_tables, strangers
+from sp00ky_core.backend.backend import (
+    DELIVER_HERE,
+    Backend,
+    Backends,
+    serving,
+    store_tables,
+    strangers,
+    stuck_finding,
+)
 from sp00ky_core.backend.loading import load_backends
 from sp00ky_core.backend.validation import TimeoutIgnored
 from sp00ky_core.config import BackendConfig, Config, find_config, refuse_unread, refuse_unready, store_url
@@ -32,6 +40,7 @@ from sp00ky_core.ports import (
     Grants,
     MigrationStep,
     PreparedTransport,
+    RunnerInfo,
     RunnerState,
     Store,
     StoreOptions,
@@ -111,7 +120,7 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
         found = [*map(self.extensions.blamed, stores)]
         found += await self.extensions.findings(are_migrated=is_migrated)
         found.sort(key=lambda one: one.place)
-        return found if any(one.stops_jobs for one in found) else [*found, *await self.other_services()]
+        return found if any(one.stops_jobs for one in found) else [*found, *await self._fleet_findings()]
 
     async def _of_store(self, use: Use) -> list[Finding]:
         found = await super().check()
@@ -125,9 +134,16 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
 
     async def other_services(self) -> list[Finding]:
         """Find tables of this service that a live runner of another one serves."""
+        return [*strangers(self.backends.values(), await self._living())]
+
+    async def _fleet_findings(self) -> list[Finding]:
+        living = await self._living()
+        stuck = [stuck_finding(runner_id, info) for runner_id, info in living.items() if info.stuck]
+        return [*strangers(self.backends.values(), living), *stuck]
+
+    async def _living(self) -> Mapping[str, RunnerInfo]:
         runners = await self.store.runners()
-        living = {runner.id: runner.info for runner in runners if runner.state is RunnerState.RUNNING}
-        return [*strangers(self.backends.values(), living)]
+        return {runner.id: runner.info for runner in runners if runner.state is RunnerState.RUNNING}
 
     @classmethod
     def open(

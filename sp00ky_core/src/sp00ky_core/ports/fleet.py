@@ -150,7 +150,8 @@ class RunnerInfo:
         version: Of the core.
         documents: For each backend that it serves, a digest of the OpenAPI document that it has read.
         in_flight: Attempts that it makes now, by backend; what it has claimed ahead isn't among them.
-        slots: Attempts that it makes at a time, by backend.
+        slots: Attempts that it can make at a time, by backend; 0: each place is kept by a call whose time is
+            over, so it delivers nothing of it until it is restarted.
         draining: It claims no more.
     """
 
@@ -159,6 +160,11 @@ class RunnerInfo:
     in_flight: Mapping[str, int] = attrs.field(factory=dict)
     slots: Mapping[str, int] = attrs.field(factory=dict)
     draining: bool = False
+
+    @property
+    def stuck(self) -> tuple[str, ...]:
+        """The backends of which it delivers nothing, for no place is free or will be."""
+        return tuple(name for name, slots in self.slots.items() if slots <= 0)
 
 
 NO_INFO = RunnerInfo()

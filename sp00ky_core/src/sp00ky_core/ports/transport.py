@@ -15,7 +15,14 @@ from sp00ky_openapi import Operation
 
 __all__ = ["Attempt", "DrainingTransport", "ExtensionTransport", "FindsExtensions"]
 __all__ += ["IsolatingTransport"]
-__all__ += ["PreparedTransport", "RouteLimits", "Transport", "TransportEntry", "TransportFactory"]
+__all__ += [
+    "PlacedTransport",
+    "PreparedTransport",
+    "RouteLimits",
+    "Transport",
+    "TransportEntry",
+    "TransportFactory",
+]
 __all__ += ["entry_of"]
 
 
@@ -82,6 +89,14 @@ class PreparedTransport(Transport, Protocol):
         Raises:
             Sp00kyError: why it can't be delivered to, in a line; the runner doesn't start.
         """
+
+
+@runtime_checkable
+class PlacedTransport(Transport, Protocol):
+    """A transport whose attempts may keep their place after their timeout: a thread can't be ended."""
+
+    def lost_places(self, backend: str) -> int:
+        """Return how many places of a backend are kept by attempts whose time is over."""
 
 
 @runtime_checkable

@@ -25,6 +25,7 @@ from sp00ky_core.ports import (
     BackendStats,
     DrainingTransport,
     IsolatingTransport,
+    PlacedTransport,
     PreparedTransport,
     RunnerInfo,
     Settlement,
@@ -186,7 +187,17 @@ class Runner:
     def is_ready(self) -> bool:
         """Whether it delivers: its store is reached, its claims go through, and it doesn't drain."""
         goes_on = self._running and not self._claimer.is_stopping
-        return goes_on and self._claimer.claims.go_through and self._beat.is_fresh()
+        return goes_on and self._claimer.claims.go_through and self._beat.is_fresh() and not self.stuck
+
+    @property
+    def stuck(self) -> Collection[str]:
+        """The backends of which it delivers nothing: each place is kept by a call whose time is over."""
+        return self._info().stuck
+
+    @property
+    def slots_by_backend(self) -> Mapping[str, int]:
+        """How many attempts it can make at a time, by backend."""
+        return self._info().slots
 
     @property
     def in_flight_by_backend(self) -> Mapping[str, int]:
@@ -343,12 +354,18 @@ class Runner:
             version=VERSION,
             documents={**self._documents, **said_of_tables(self._backends.values())},
             in_flight={name: attempts[name] for name in self._documents},
-            slots={
-                name: self._slots[backend.table.backend].backend.config.concurrency
-                for name, backend in self._backends.items()
-            },
+            slots={name: self._places(name, backend) for name, backend in self._backends.items()},
             draining=self._claimer.is_stopping or self.drain_requested.is_set(),
         )
+
+    def _places(self, name: str, backend: Backend) -> int:
+        """Return how many attempts of a backend can be made at a time."""
+        places, transport = (
+            self._slots[backend.table.backend].backend.config.concurrency,
+            self._transports.get(name),
+        )
+        lost = transport.lost_places(name) if isinstance(transport, PlacedTransport) else 0
+        return max(places - lost, 0)
 
     async def until_empty(self) -> int:
         """Return when no job of its backends is pending or processing; how many it settled as failed.

@@ -81,6 +81,7 @@ FULL = (
     "core/cli/test_probes.py",
     "core/cli/test_processes.py",
     "core/cli/test_run.py",
+    "core/cli/test_queue_counts.py",
     "core/cli/test_screens.py",
     "core/cli/test_signals.py",
     "core/contract/test_published.py",

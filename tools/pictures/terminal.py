@@ -188,10 +188,8 @@ async def _screens(work: Path, folder: Path) -> None:
         async with Outbox.open(work / "sp00ky.yml") as outbox:
             await outbox.store.migrate()
             await outbox.run_many("shop", JOBS)
-        stats, watch = ["jobs", "stats", "--watch"], ["jobs", "watch"]
-        async with opened(stats, work) as one, opened(watch, work) as other, opened(["run"], work):
+        watch = ["jobs", "watch"]
+        async with opened(watch, work) as terminal, opened(["run"], work):
             await asyncio.sleep(25)  # so that rates have something to be of
-            for terminal, command in ((one, stats), (other, watch)):
-                name = f"terminal-{command[1]}"
-                title = " ".join(["sp00ky", *command])
-                (folder / f"{name}.svg").write_text(drawn(terminal.picture(), title, name) + "\n")
+            name, title = "terminal-watch", " ".join(["sp00ky", *watch])
+            (folder / f"{name}.svg").write_text(drawn(terminal.picture(), title, name) + "\n")

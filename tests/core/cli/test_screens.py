@@ -1,78 +1,14 @@
-"""What screens are made of, ``jobs stats --watch``, and the line at the foot while one waits."""
+"""What screens are made of, and the line at the foot while one waits."""
 
 import asyncio
-import json
-import signal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from rich.console import Console
 from rich.text import Text
 from tests.core.cli.conftest import OnTerminal
 
-from sp00ky_core.cli import screens
-from sp00ky_core.cli.screens import Queues, shown_until_stopped
-from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.ports import BackendStats
-
-
-def test_a_screen_of_a_terminal(migrated: Path, sp00ky: Any, on_terminal: OnTerminal) -> None:
-    sp00ky("call", "api", "/fails", "--max-retries", "0")
-    assert sp00ky("run", "--until-empty", "--log-level", "error").code == 1
-    shown = on_terminal("jobs", "stats", "--watch", until=("what fails", "HTTP 500", "Ctrl-C"))
-    assert shown.code == 130
-    assert shown.is_clean
-    assert b"\x1b[31m" in shown.raw
-    assert max(map(len, shown.text.splitlines())) <= 80
-
-
-def test_lines_in_a_pipe(migrated: Path, start: Any) -> None:
-    for options in ((), ("--json",)):
-        process = start("jobs", "stats", "--watch", *options)
-        lines = [process.stdout.readline() for _ in range(2)]
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=240)
-        assert (process.returncode, err.strip()) == (130, "")
-        assert "\x1b" not in "".join(lines) + out
-        if options:
-            assert json.loads(lines[1])["backends"]["api"]["pending"] == 0
-        else:
-            counts = "0 pending, 0 due, 0 processing, 0 success, 0 failed"
-            assert lines[1][9:] == f"api: {counts}, 0.0 done/s, 0.0 failed/s, closed\n"
-
-
-class _Away:
-    """An outbox whose database is away, and then there."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    async def stats(self) -> dict[str, BackendStats]:
-        self.calls += 1
-        if self.calls == 2:
-            raise StoreUnavailable(store="memory://", problem="it is gone")
-        return {"api": BackendStats(pending=self.calls)}
-
-
-async def test_a_database_that_is_away_ends_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screens, "INTERVAL", 0.0)
-    queues, problems = Queues(), []
-    async for problem in screens._counted(cast("Any", _Away()), queues):
-        problems.append(problem)
-        if len(problems) == 3:
-            break
-    assert [bool(problem) for problem in problems] == [False, True, False]
-    assert queues.stats["api"].pending == 3
-    queues.problem = problems[1]
-    assert drawn(queues.picture(80, 24), 80)[-1] == problems[1]
-
-
-def drawn(picture: object, width: int = 40) -> list[str]:
-    console = Console(width=width, record=True)
-    with console.capture() as shown:
-        console.print(picture)
-    return [line.rstrip() for line in shown.get().splitlines()]
+from sp00ky_core.cli.screens import shown_until_stopped
 
 
 async def test_what_the_work_raises_is_raised() -> None:

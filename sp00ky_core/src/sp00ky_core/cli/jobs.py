@@ -208,7 +208,7 @@ def stats(settings: Settings, *, since: datetime | None, by: GroupBy | None, is_
     With --by the 20 largest groups of jobs, and how long it took: by route the attempts, by whom jobs are
     assigned to the latest 100 jobs from their creation to their end; of the last 24 h, or --since.
 
-    With --watch a screen on a terminal, which also says what fails; elsewhere a line a second and backend.
+    With --watch a line a second and backend, until Ctrl-C.
     """
     if is_live and (since is not None or by is not None):
         raise click.UsageError("--watch shows what happens from now on: leave out --since and --by")
@@ -220,7 +220,7 @@ def stats(settings: Settings, *, since: datetime | None, by: GroupBy | None, is_
         show_list("groups", groups, to_json, GROUP_COLUMNS[by], to_row)
         return
     if is_live:
-        from sp00ky_core.cli.screens import watch_queues  # noqa: PLC0415  # other commands start without
+        from sp00ky_core.cli.queue_counts import watch_queues  # noqa: PLC0415  # other commands start without
 
         settings.ask(watch_queues)
         return

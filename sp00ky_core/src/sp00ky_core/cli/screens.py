@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 import attrs
-import click
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.output import (
     coloured_text,
     cut,
-    draws,
-    json_wanted,
     last_error,
-    show_json,
-    span,
     table_lines,
 )
+from sp00ky_core.cli.queue_counts import Meter
 from sp00ky_core.cli.signals import stop_signal, unless_stopped
 from sp00ky_core.encoding.escaping import plain
-from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.outbox.queries import json_of
-from sp00ky_core.ports import BackendStats, ErrorGroup
 
 REFRESH = 0.25
 """Seconds between two pictures."""
@@ -86,36 +76,6 @@ def _cell(value: object) -> str:
 def stacked(*parts: Sequence[str]) -> Text:
     """Put parts below each other, an empty line between them."""
     return Text.from_ansi("\n\n".join("\n".join(part) for part in parts if part))
-
-
-WINDOW = 10.0
-"""Seconds over which a rate is measured."""
-
-GRAIN = 0.25
-"""Seconds that must have gone by before a rate is shown."""
-
-
-class Meter(Counter[Any]):
-    """Counts events by what they are, and turns the counts into rates."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._samples = deque[tuple[float, Mapping[Any, int]]]()
-
-    def sample(self) -> None:
-        """Remember the counts of now: what was counted before the first time isn't news."""
-        now = time.monotonic()
-        self._samples.append((now, dict(self)))
-        while len(self._samples) > 1 and now - self._samples[1][0] >= WINDOW:
-            self._samples.popleft()
-
-    def per_second(self, what: object) -> float:
-        """Return the rate; a count that has fallen, such as by `jobs clear`, has none."""
-        if not self._samples:
-            return 0.0
-        since, before = self._samples[0]
-        seconds = time.monotonic() - since
-        return max(self[what] - before.get(what, 0), 0) / seconds if seconds >= GRAIN else 0.0
 
 
 LATEST = 200
@@ -199,115 +159,3 @@ async def watch_changes(outbox: Outbox, *, history: int) -> None:
     if history:
         changes.remember(reversed(await outbox.find(limit=min(history, LATEST))))
     await shown_until_stopped(changes.picture, changes.follow(outbox.watch_all(history=0)))
-
-
-INTERVAL = 1.0
-"""Seconds between two counts of the jobs, at least."""
-
-REST = 4
-"""How many times as long as a count took the next one is awaited, so that counting takes at most a fifth of
-the database's time."""
-
-ERRORS_EVERY = 5.0
-"""Seconds between two looks at what fails, at least."""
-
-RECENT = timedelta(minutes=15)
-"""Age of the failures that are shown."""
-
-MOST_ERRORS = 8
-
-QUEUE_COLUMNS = ("backend", "pending", "due", "processing", "done/s", "fail/s", "failed", "oldest", "breaker")
-
-
-@attrs.define
-class Queues:
-    """Keeps the queues of each backend, as they were last counted.
-
-    Attributes:
-        stats: By backend.
-        errors: What fails, the largest group first.
-        problem: Why the numbers are old; empty: they aren't.
-    """
-
-    stats: Mapping[str, BackendStats] = attrs.field(factory=dict)
-    errors: Sequence[ErrorGroup] = ()
-    problem: str = ""
-    _meter: Meter = attrs.field(factory=Meter)
-
-    def take(self, stats: Mapping[str, BackendStats]) -> None:
-        """Take over a count."""
-        self.stats = stats
-        for name, counts in stats.items():
-            self._meter[name, "done"], self._meter[name, "fail"] = counts.success, counts.failed
-        self._meter.sample()
-
-    def rates(self, backend: str) -> tuple[float, float]:
-        """Return how many jobs were delivered and failed, in a second."""
-        return self._meter.per_second((backend, "done")), self._meter.per_second((backend, "fail"))
-
-    def lines(self) -> Iterator[str]:
-        """Yield a plain line for each backend."""
-        at = datetime.now(UTC).strftime("%H:%M:%S")
-        for name, stats in self.stats.items():
-            done, failing = self.rates(name)
-            counts = f"{stats.pending} pending, {stats.due} due, {stats.processing} processing"
-            ended = f"{stats.success} success, {stats.failed} failed"
-            rates = f"{done:.1f} done/s, {failing:.1f} failed/s"
-            yield f"{at} {name}: {counts}, {ended}, {rates}, {state_of(stats)}"
-
-    def picture(self, width: int, height: int) -> Text:
-        """Draw the queues, and below them what fails, in as many lines as there are."""
-        table = grid(QUEUE_COLUMNS, [self._row(name, stats) for name, stats in self.stats.items()], width)
-        shown = self.errors[: max(height - len(table) - 6, 1)]
-        errors = [(group.count, group.backend, group.path, str(group)) for group in shown]
-        recent = f"what fails, of the last {RECENT.total_seconds() / 60:.0f} minutes"
-        below = grid(("jobs", "backend", "path", "error"), errors, width) if errors else []
-        foot = self.problem or f"{datetime.now(UTC):%H:%M:%S} UTC, Ctrl-C ends this"
-        return stacked(table, [recent, *below] if errors else ["nothing fails"], [plain(foot[:width])])
-
-    def _row(self, name: str, stats: BackendStats) -> tuple[object, ...]:
-        queue = (stats.pending, stats.due, stats.processing)
-        return (name, *queue, *self.rates(name), stats.failed, span(stats.oldest_due_s), state_of(stats))
-
-
-def state_of(stats: BackendStats) -> str:
-    """Say in a word whether a backend is delivered to."""
-    return "paused" if stats.paused is not None else stats.breaker.state
-
-
-async def watch_queues(outbox: Outbox) -> None:
-    """Show the queues again and again: a screen on a terminal, elsewhere lines; until a signal."""
-    queues = Queues()
-    if not json_wanted() and draws():
-        await shown_until_stopped(queues.picture, _follow(outbox, queues))
-    async for problem in _counted(outbox, queues):
-        if problem:
-            say(problem)
-        elif json_wanted():
-            numbers = {name: json_of(stats) for name, stats in queues.stats.items()}
-            show_json({"backends": numbers}, indent=None)
-        else:
-            for line in queues.lines():
-                click.echo(line)
-
-
-async def _follow(outbox: Outbox, queues: Queues) -> None:
-    look_at = 0.0
-    async for problem in _counted(outbox, queues):
-        queues.problem = problem
-        began = time.monotonic()
-        if began >= look_at and not problem:
-            queues.errors = await outbox.errors(since=datetime.now(UTC) - RECENT, limit=MOST_ERRORS)
-            look_at = began + max(ERRORS_EVERY, REST * (time.monotonic() - began))
-
-
-async def _counted(outbox: Outbox, queues: Queues) -> AsyncIterator[str]:
-    """Count the jobs again and again; yield why the database can't be reached, which may be over soon."""
-    while True:
-        began, problem = time.monotonic(), ""
-        try:
-            queues.take(await outbox.stats())
-        except StoreUnavailable as error:
-            problem = str(error)
-        yield problem  # and what is done with it counts for the rest, too
-        await asyncio.sleep(max(INTERVAL, REST * (time.monotonic() - began)))

@@ -16,8 +16,8 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
   what ``add`` inserts, ``UNREAD`` stands for a text that is too long to be read, and ``claimed_of`` sees to a
   payload that is, ``entries_of``, ``instant_of``, ``priority_of`` and ``payload_text`` read single
   columns.
-- Reading: ``matches``, ``age_of`` (with ``BEGINNING``), ``is_overdue``, ``unknown_entry``, ``with_last_error``;
-  ``COMPARED``: what the signs of a condition mean.
+- Reading: ``matches``, ``age_of`` (with ``BEGINNING``), ``is_overdue``, ``unknown_entry``,
+  ``with_last_error``; ``COMPARED``: what the signs of a condition mean.
 - ``finished`` runs a coroutine that never waits.
 - Ids: ``new_key``, ``new_keys``, ``new_uuids``, ``key_at``, ``job_id``, ``table_of``; ``chunks``, as many
   of them as a statement may have.

@@ -139,6 +139,45 @@ async def test_a_function_is_told_of_its_attempt_and_of_a_drain(project: Project
     assert (context.job_id, context.attempt, context.last) == (job.id, 1, True)
 
 
+ENDLESS = """
+began, goes_on = threading.Event(), threading.Event()
+
+@tasks.task
+async def deaf() -> None:
+    began.set()
+    while not goes_on.is_set():
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            pass
+
+@tasks.task
+async def blocks() -> None:
+    began.set()
+    goes_on.wait()
+
+@tasks.task
+def waits() -> None:
+    began.set()
+    goes_on.wait()
+"""
+
+
+@pytest.mark.parametrize("name", ["deaf", "blocks", "waits"])
+async def test_a_drain_ends_in_time_whatever_a_function_does(project: Project, name: str) -> None:
+    shop = project.write(ENDLESS, keys="timeout: 60")
+    async with project.outbox() as outbox:
+        job = await getattr(shop, name).configure(max_retries=0).enqueue(outbox)
+        runner = outbox.runner(RunnerOptions(grace=0.1))
+        await runner.start()
+        assert await asyncio.to_thread(shop.began.wait, 60)
+        async with asyncio.timeout(6):  # promised: grace and 2 s
+            await runner.drain()
+        shop.goes_on.set()
+        (error,) = (await outbox.get(job.id)).errors
+    assert error.name == "outcome_unknown"
+
+
 async def test_a_result_that_is_no_json_fails_its_job_and_says_where(project: Project) -> None:
     shop = project.write(SHOP)
     async with project.outbox() as outbox:

@@ -124,6 +124,29 @@ async def test_a_drain_ends_though_a_transport_does_not(make_bench, monkeypatch)
     assert (after.status, [error.name for error in after.errors]) == (JobStatus.FAILED, ["outcome_unknown"])
 
 
+async def test_a_drain_gives_back_what_was_never_sent_once_the_store_is_back(make_bench, caplog) -> None:
+    caplog.set_level(logging.CRITICAL)
+    claimed, draining, refused = asyncio.Event(), asyncio.Event(), list[str]()
+
+    def faults(method: str) -> Fault | None:
+        if method == "claim" and not claimed.is_set():
+            claimed.set()
+            return Fault(lost_reply=True)
+        if method == "release" and len(refused) < 4:
+            refused.extend([method] * draining.is_set())
+            return Fault()
+        return None
+
+    bench = await make_bench()
+    job = await bench.add(max_retries=0)
+    async with bench.runner(FaultyStore(bench.store, faults)):
+        await claimed.wait()
+        draining.set()
+    after = await bench.store.get(job.id)
+    assert (after.status, after.runner_id, len(refused)) == (JobStatus.PENDING, None, 4)
+    assert bench.transport.attempts == []
+
+
 async def test_who_leaves_claims_behind_keeps_its_row_for_others_to_see_it_dead(
     make_bench, caplog, monkeypatch
 ) -> None:

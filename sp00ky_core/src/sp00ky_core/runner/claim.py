@@ -132,6 +132,11 @@ class Claimer:
         self._adjusted: dict[str, Backend] = {}  # what the next claim takes over
         self._claiming = asyncio.Lock()  # a release must never overlap a claim of this runner
 
+    @property
+    def has_strays(self) -> bool:
+        """Whether rows may be this runner's that it doesn't hold, or no more: a release gives them back."""
+        return self._strays
+
     async def run(self) -> None:
         """Claim until stopped."""
         backoff = Backoff(self._options.random)

@@ -60,9 +60,9 @@ LAST_WRITES = 10.0
 LAST_CHANGES = 1.0
 """Seconds that what they say of their backends gets to be written then."""
 
-LAST_OF_ALL = 10.0
-"""Seconds beside ``grace`` after which transports are closed, whatever a backend does; the process has ended
-2 s later."""
+LAST_OF_ALL, LAST_CLOSE = 1.5, 0.5
+"""Seconds beside ``grace`` after which transports are closed, whatever a backend does, for then the process
+is to end; and how long they get to close where the database took that time."""
 
 LAST_BEAT = 2.0
 """Seconds for the last beat, and for the removal of the runner's row."""
@@ -430,14 +430,14 @@ class Runner:
         await self._close_transports()
 
     async def _drain(self) -> None:
-        ends_at = self._options.clock() + self._options.grace + LAST_OF_ALL
+        grace_ends_at = self._options.clock() + self._options.grace
         if self._abandoned:
             await self._abandon()  # what the drain before hadn't come to
             self._tasks.start("settle", self._settler.run)
             self._tasks.start("breakers", self._breakers.run)
         await self._tasks.stop("settings", "routes", *self._extensions.parts)
         await self._extensions.close()
-        await within(self._options.grace, self._let_end())
+        await within(grace_ends_at - self._options.clock(), self._let_end())
         await self._tasks.stop("claim", "signal")
         await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))
         for held in self._holdings.in_hand():  # its transport doesn't even end when it is cancelled
@@ -451,10 +451,11 @@ class Runner:
         await within(LAST_CHANGES, self._breakers.all_written())
         await self._tasks.stop("breakers", "rollups")
         await self._rollups.stop()
-        if await within(LAST_BEAT, self._beat.stop()) and not len(self._holdings):
+        leaves_claims = len(self._holdings) or self._claimer.has_strays
+        if await within(LAST_BEAT, self._beat.stop()) and not leaves_claims:
             await self._remove_row()  # one that leaves claims behind is to be taken for dead
         await self._tasks.stop("beat")
-        await self._close_transports(max(ends_at - self._options.clock(), 1.0))
+        await self._close_transports(max(grace_ends_at + LAST_OF_ALL - self._options.clock(), LAST_CLOSE))
         await self._hooks.dispatch("sp00ky_runner_stopped", runner_id=self.runner_id)
         await self._hooks.flush()
 
@@ -467,13 +468,17 @@ class Runner:
 
     async def _write_all(self) -> None:
         await self._give_back_unstarted()  # where the grace ended before that
+        backoff = Backoff(self._options.random)
+        while self._claimer.has_strays:  # left behind, what was never sent would count as an attempt
+            await backoff.wait()
+            await self._give_back_unstarted()
         await self._holdings.emptied.wait()
 
     def _own_transports(self) -> Collection[Transport]:
         """Return the transports, each once: backends may share one."""
         return {id(transport): transport for transport in self._transports.values()}.values()
 
-    async def _close_transports(self, seconds: float = LAST_OF_ALL) -> None:
+    async def _close_transports(self, seconds: float = LAST_CLOSE) -> None:
         """Close the transports; what doesn't end in time, such as an application, is left behind."""
 
         async def closing() -> None:
@@ -492,7 +497,7 @@ class Runner:
         for slots in self._slots.values():
             for held in slots.take_ready():
                 self._claimer.let_go(held)
-        with self.observer.tolerating("claims can't be released, their leases will run out", logging.WARNING):
+        with self.observer.tolerating("claims can't be released yet", logging.WARNING):
             await self._claimer.release()
 
 

@@ -41,7 +41,7 @@ AT_ONCE = 64
 """Attempts that are begun before the loop turns, where none waits for anything: the database is to be at work
 on the next claim, and on outcomes, meanwhile."""
 
-LAST_ATTEMPT = 5.0
+LAST_ATTEMPT = 1.0
 """Seconds that a transport gets to end an attempt that is cancelled."""
 
 

@@ -133,7 +133,8 @@ def lint(session: nox.Session) -> None:
     session.install(*_group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
-    session.run("lint-imports", env={"PYTHONPATH": "sp00ky_core/src"})
+    rooms = ("sp00ky_core", "sp00ky_openapi", "sp00ky_store_kit")
+    session.run("lint-imports", env={"PYTHONPATH": os.pathsep.join(f"{room}/src" for room in rooms)})
     draft = ("--draft", "--config", "pyproject.toml", "--name", "draft", "--version", "next")
     for distribution in DISTRIBUTIONS:
         session.run("towncrier", "build", *draft, "--dir", distribution, silent=True)

@@ -71,7 +71,7 @@ SHARED = tuple(name for name in KEY_COLUMNS if name != "sp00ky_migration")
 
 ROWS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 OF_VERSIONS = {"sp00ky_migration": ROWS[:1]}
-OPERATED = {
+OPERATED: Mapping[str, tuple[str, ...]] = {
     "sp00ky_breaker": ROWS[:1],
     "sp00ky_rollup": ROWS[:1],
     "sp00ky_runner": ("SELECT", "UPDATE"),
@@ -112,7 +112,7 @@ class Tables:
         self.location = location
         signalling = (table.name for table in extensions if table.signals)
         self.heard: frozenset[str] = frozenset(f"{schema}.{name}" for name in (*by_name, *HEARD, *signalling))
-        self.extensions = tuple(table.name for table in extensions)
+        self.extensions: tuple[str, ...] = tuple(table.name for table in extensions)
         self.own: dict[str, str] = {own.removeprefix("sp00ky_"): quoted(schema, own) for own in KEY_COLUMNS}
         self._filled: dict[tuple[str, str | None], str] = {}
         longest_pause = max((table.longest_pause for table in self.all), default=LONGEST_PAUSE)

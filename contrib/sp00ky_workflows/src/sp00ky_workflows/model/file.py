@@ -23,7 +23,10 @@ CLOCK = ("cron", "every", "timezone", "enabled")
 OF_SCHEDULES = ("forEach", "concurrency", "quarantineAfter", "deadline")
 KEYS = ("steps", "onFailure", "schedule", *CLOCK, *OF_SCHEDULES)
 STEP_KEYS = ("backend", "route", "payload", "dependsOn", "retry", "timeout", "sleep", "waitFor")
-PAUSES = {"sleep": ("sleep", "dependsOn"), "waitFor": ("waitFor", "timeout", "dependsOn")}
+PAUSES: Mapping[str, tuple[str, ...]] = {
+    "sleep": ("sleep", "dependsOn"),
+    "waitFor": ("waitFor", "timeout", "dependsOn"),
+}
 """Keys of steps without a job, by the one that says which it is."""
 RETRY_KEYS = ("max", "strategy")
 

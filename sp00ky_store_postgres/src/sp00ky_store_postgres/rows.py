@@ -41,7 +41,7 @@ def _claimed_job(row: Any, table: JobTable, common: dict[str, Any]) -> Job:
     if not (is_sound and can_end and 0 <= max_retries <= MAX_RETRIES and retries >= 0):
         return _judged(row, table, common["runner_id"])
     fields = common.copy()
-    fields.update(zip(_CLAIMED_FIELDS, row, strict=True))
+    fields.update(zip(_CLAIMED_FIELDS, row, strict=False))  # beside a job nothing is said
     del fields["table_number"]
     fields["id"], fields["payload_json"] = f"{table.table}:{row[KEY]}", JsonObject(payload)
     job = object.__new__(Job)

@@ -16,7 +16,8 @@ CLAIMED = (
     *("dedup_key", "traceparent", "created_at", "run_at", "lease_epoch", "lease_until", "deferred_since"),
     *("priority", "ordering_key", "ordering_at", "expires_at"),
 )
-"""What a claim returns of a row, after its table's number."""
+"""What a claim returns of a row, between its table's number and what it says beside jobs."""
+BESIDE = len(CLAIMED) + 1
 KEY, PATH, RUN_AT, PRIORITY = (CLAIMED.index(name) + 1 for name in ("id", "path", "run_at", "priority"))
 
 TOO_LONG = (
@@ -93,4 +94,4 @@ def claimed_columns(number: int, table: JobTable) -> str:
         " THEN convert_to(job.payload::text, 'UTF8') END AS payload"
     )
     names = (payload if name == "payload" else f"{readable(name)} AS {name}" for name in CLAIMED)
-    return ", ".join([f"{number} AS table_number", *names])
+    return ", ".join([f"{number} AS table_number", *names, "NULL::text AS beside"])

@@ -31,7 +31,7 @@ def test_each_priority_has_a_place_of_its_own() -> None:
 
 
 def seen(keys: int, last: str = "z") -> dict[str, Any]:
-    return {"keys": keys, "last": last}
+    return {"looked_at": keys, "last": last}
 
 
 @pytest.fixture

@@ -39,14 +39,10 @@ from sp00ky_store_postgres.errors import constraint_of
 from sp00ky_store_postgres.ids import key_of
 from sp00ky_store_postgres.rows import claimed_jobs
 from sp00ky_store_postgres.schema.definition import Tables, object_name
-from sp00ky_store_postgres.selects import CLAIMED, KEY, PATH, PRIORITY, RUN_AT, claimed_columns
+from sp00ky_store_postgres.selects import BESIDE, CLAIMED, KEY, PRIORITY, RUN_AT, claimed_columns
 from sp00ky_store_postgres.sql.loader import literal
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-MAY_PROBE, PAUSED, KEYED = -2, -3, -4
-"""What stands in a table's number's place where a row is no job: an open breaker whose probe is due (-1: any
-other breaker), a pause, ordering keys."""
 
 PRIORITIES = (3, 2, 1, 0)
 """The places of a claim's arguments, in their order."""
@@ -71,22 +67,29 @@ class _Seen:
     keys: dict[str, dict[str, Any]] = attrs.field(factory=dict)
 
     def take(self, rows: list[Row]) -> None:
-        """Take out the rows that are no jobs: they come last."""
+        """Take out the rows that are no jobs, but say something of a backend: they come last."""
         self.keys.clear()
-        while rows and rows[-1][0] < 0:
-            number, text = itemgetter(0, PATH)(rows.pop())
-            fields: dict[str, Any] = decode(text)
-            backend = fields["backend"]
-            if number == KEYED:
-                self.keys[backend] = fields
-            elif number == PAUSED:
-                self.paused[backend] = math.inf if fields["seconds"] is None else float(fields["seconds"])
-            else:
-                del fields["backend"]
-                breaker = Breaker(**{**fields, "state": BreakerState(fields["state"])})
-                self.breakers[backend] = breaker
-                if number == MAY_PROBE and breaker.wants_probe:
-                    self.to_probe.add(backend)
+        while rows and rows[-1][BESIDE] is not None:
+            self._note(**decode(rows.pop()[BESIDE]))
+
+    def _note(
+        self,
+        backend: str,
+        *,
+        keys: dict[str, Any] | None = None,
+        pause: dict[str, Any] | None = None,
+        breaker: dict[str, Any] | None = None,
+        may_probe: bool = False,
+    ) -> None:
+        if keys is not None:
+            self.keys[backend] = keys
+        if pause is not None:
+            self.paused[backend] = math.inf if pause["seconds"] is None else float(pause["seconds"])
+        if breaker is not None:
+            state = BreakerState(breaker["state"])
+            self.breakers[backend] = seen = Breaker(**{**breaker, "state": state})
+            if may_probe and seen.wants_probe:
+                self.to_probe.add(backend)
 
     def claim(self, jobs: Sequence[Job]) -> Claim:
         """Return the claim of these jobs."""
@@ -351,7 +354,7 @@ class ClaimCursor:
         """
         if seen is None:
             return More.NO
-        number, self.keyed = seen.get("keys"), True
+        number, self.keyed = seen.get("looked_at"), True
         if number is None:
             return More.AT_ONCE
         if number >= MOST_KEYS:
@@ -405,7 +408,7 @@ class ClaimStatements:
         return self._tables.statement(
             "claim",
             backends=", ".join(literal(table.backend) for table in tables),
-            nulls=NULLS,
+            no_job=NO_JOB,
             claimed_shares=" UNION ALL ".join(f"TABLE share_{number}" for number, _ in enumerate(tables)),
             shares=",\n".join(shares),
             rows="\nUNION ALL\n".join(rows),
@@ -443,13 +446,13 @@ class ClaimStatements:
             "set_aside": f"{left_out} {counted}",  # of jobs without an ordering key
             "has_breaker": "true" if table.breaker else "false",
             "most_keys": str(MOST_KEYS),
-            "nulls": NULLS,
+            "no_job": NO_JOB,
         }
         return self._tables.statement(name, table, **{**common, **parts})
 
 
-NULLS = ", ".join(["NULL"] * (len(CLAIMED) - 2))
-"""The rest of a row that is no claimed job: it has a number, no key, and a text."""
+NO_JOB = ", ".join(["NULL"] * (1 + len(CLAIMED)))
+"""What stands in a job's place in a row that says something beside jobs."""
 
 
 def lease_seconds(table: JobTable) -> str:

@@ -3,25 +3,33 @@
 
 -- name: claim
 -- Due jobs of all backends. Its arguments are the runner; then of each table the limit, where each priority's scan
--- begins, and, of one with ordering keys, the key after which is looked. A row that is no job has a negative number:
--- -4, what is known of a table's ordering keys; -3, an operator's pause; -2, a breaker that is open while something is
--- due that could be its probe; -1, any other that isn't as if new.
+-- begins, and, of one with ordering keys, the key after which is looked. A row is a job, or says beside it, as JSON, what
+-- there is of a backend: `keys`, what is known of its ordering keys; `pause`, an operator's; `breaker`, if it isn't as if
+-- new, and whether it is open while something is due that could be its probe.
 WITH RECURSIVE {{shares}}
 {{rows}}
 UNION ALL
 SELECT
-    -3, NULL,
-    json_build_object('backend', control.backend, 'seconds', extract(epoch FROM control.paused_until - now()))::text,
-    {{nulls}}
+    {{no_job}},
+    json_build_object(
+        'backend', control.backend,
+        'pause', json_build_object('seconds', extract(epoch FROM control.paused_until - now()))
+    )::text
 FROM {{control}} AS control
 WHERE control.backend IN ({{backends}}) AND {{paused}}
 UNION ALL
-SELECT CASE WHEN breaker.state <> 'closed' AND ({{may_probe}}) THEN -2 ELSE -1 END, NULL, {{breaker_read}}, {{nulls}}
+SELECT
+    {{no_job}},
+    json_build_object(
+        'backend', breaker.backend,
+        'breaker', {{breaker_read}},
+        'may_probe', breaker.state <> 'closed' AND ({{may_probe}})
+    )::text
 FROM {{breaker}} AS breaker
 WHERE breaker.backend IN ({{backends}})
   AND (breaker.state <> 'closed' OR breaker.failures <> 0 OR {{pause_end}} IS NOT NULL)
 UNION ALL
-SELECT NULL, NULL, NULL, {{nulls}} WHERE {{unflushed}}
+SELECT {{no_job}}, NULL WHERE {{unflushed}}
 
 
 -- name: unflushed
@@ -63,15 +71,17 @@ keys_{{number}} AS MATERIALIZED (
 
 
 -- name: any_key_rows
-SELECT -4, NULL, json_build_object('backend', {{backend}}::text)::text, {{nulls}} FROM keys_{{number}}
+SELECT {{no_job}}, json_build_object('backend', {{backend}}::text, 'keys', json_build_object())::text FROM keys_{{number}}
 
 
 -- name: first_of_each_key_rows
 -- How many ordering keys this claim has looked at, and the last of them.
 SELECT
-    -4, NULL,
-    json_build_object('backend', {{backend}}::text, 'keys', max(keys.n), 'last', max(keys.ordering_key))::text,
-    {{nulls}}
+    {{no_job}},
+    json_build_object(
+        'backend', {{backend}}::text,
+        'keys', json_build_object('looked_at', max(keys.n), 'last', max(keys.ordering_key))
+    )::text
 FROM keys_{{number}} AS keys
 
 
@@ -258,7 +268,6 @@ END
 -- name: breaker_read
 -- A breaker as JSON, by the database's clock; `fleet/breaker.py` reads it.
 json_build_object(
-    'backend', breaker.backend,
     'state', CASE
         WHEN breaker.state = 'closed' THEN 'closed'
         WHEN {{probe_end}} IS NOT NULL THEN 'half_open'
@@ -268,7 +277,7 @@ json_build_object(
     'paused_for', coalesce(extract(epoch FROM {{pause_end}} - now()), 0),
     'probe_runner', breaker.probe_runner,
     'probe_for', coalesce(extract(epoch FROM {{probe_end}} - now()), 0)
-)::text
+)
 
 
 -- name: control_lock

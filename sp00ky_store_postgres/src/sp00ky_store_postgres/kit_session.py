@@ -385,3 +385,13 @@ class _Definition(PostgresSession):
 
     def _column_of(self, table: Table, column: str) -> str:
         return self._name(column)
+
+
+def one_by_one(fetch: Fetch) -> Callable[..., Awaitable[None]]:
+    """Return what inserts rows by a statement for each, as every kind of a caller's connection can."""
+
+    async def insert(statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        for row in rows:
+            await fetch(f"{statement} RETURNING 1", *row)  # some drivers want rows
+
+    return insert

@@ -62,7 +62,7 @@ from sp00ky_store_postgres.ids import canonical, key_of, with_canonical_ids
 from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues, sql_statement
 from sp00ky_store_postgres.jobs.settle import Settles
-from sp00ky_store_postgres.kit_session import PostgresSession
+from sp00ky_store_postgres.kit_session import PostgresSession, one_by_one
 from sp00ky_store_postgres.notifications import Listener
 from sp00ky_store_postgres.schema import migrate as migrations
 from sp00ky_store_postgres.schema.check import check, lacking
@@ -232,8 +232,8 @@ class PostgresStore(TransactionalStore):
         return own if key_of(own) else None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
-        """See ``Transactions.transaction``: on a connection of asyncpg's."""
+    async def own_transaction(self) -> AsyncIterator[Any]:
+        """See ``Transactions.own_transaction``: on a connection of asyncpg's."""
         connection = await connect(self._url.dsn)
         try:
             async with connection.transaction():
@@ -244,7 +244,8 @@ class PostgresStore(TransactionalStore):
     async def join(self, connection: object, work: TransactionWork[T], *, check: Check) -> T:
         """See ``Transactions.join``."""
         with callers_errors(self.location):
-            session = self._session(await fetch_of(connection))
+            fetch = await fetch_of(connection)
+            session = PostgresSession(self._executor.tables, fetch, one_by_one(fetch))
             return await own_errors(in_transaction(session, work, self._insert, check))
 
     async def insert_within(

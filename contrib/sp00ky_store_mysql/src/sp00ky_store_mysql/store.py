@@ -100,8 +100,8 @@ class MysqlStore(InLanes, TransactionalStore):
         return found if any("SELECT" in one.problem for one in found) else [*found, *await super().check()]
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
-        """See ``Transactions.transaction``: on a connection of asyncmy's."""
+    async def own_transaction(self) -> AsyncIterator[Any]:
+        """See ``Transactions.own_transaction``: on a connection of asyncmy's."""
         connection = (await self._connect()).connection
         try:
             await connection.begin()

@@ -84,8 +84,8 @@ class SqliteStore(InLanes, TransactionalStore):
         return StoreError(store=self.location, problem=problem)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[sqlite3.Connection]:
-        """See ``Transactions.transaction``: on a connection of ``sqlite3``."""
+    async def own_transaction(self) -> AsyncIterator[sqlite3.Connection]:
+        """See ``Transactions.own_transaction``: on a connection of ``sqlite3``."""
         connection = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")

@@ -182,7 +182,7 @@ class Context:
 
     def transaction(self) -> AbstractAsyncContextManager[Any]:
         """See ``ExtensionContext.transaction``."""
-        return self._transactions.transaction()
+        return self._transactions.own_transaction()
 
     async def join(self, connection: CallerConnection, work: TransactionWork[T]) -> T:
         """See ``ExtensionContext.join``."""

@@ -659,7 +659,7 @@ class SynchronousMigrate(Protocol):
 class Transactions(Protocol):
     """Begin transactions for an application's own writes: an ability beside ``Store``."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Any]:
+    def own_transaction(self) -> AbstractAsyncContextManager[Any]:
         """See ``ExtensionContext.transaction``."""
 
     async def join(

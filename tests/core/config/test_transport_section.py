@@ -191,8 +191,8 @@ async def test_without_a_contract_any_path_and_object_is_enqueued_and_the_transp
     assert [backend.name for backend in brought.broker.prepared] == ["api"]
     assert jobs["/orders/paid"].status == "success"
     (lost,), (elsewhere,) = jobs["/orders/lost"].errors, jobs["/elsewhere"].errors
-    assert (lost.scheme, lost.code, lost.name, str(lost)) == ("amqp", 312, "no_route", "AMQP 312")
-    assert (elsewhere.scheme, str(elsewhere)) == ("http", "unknown_route")
+    assert (lost.scheme, lost.code, lost.name, str(lost)) == ("amqp", 312, "no_route", "AMQP 312: NO_ROUTE")
+    assert (elsewhere.scheme, str(elsewhere)) == ("http", "unknown_route: it isn't listed")
     assert (group.scheme, str(group)) == ("amqp", "AMQP 312")
     assert "no_route AMQP 312: NO_ROUTE (waited " in list(job_lines(jobs["/orders/lost"]))[-1]
     assert job_to_json(jobs["/orders/lost"])["errors"][0]["scheme"] == "amqp"

@@ -315,7 +315,7 @@ def _failures(failed: Sequence[Job]) -> Iterator[str]:
 
 
 def _reasons(jobs: Sequence[Job]) -> str:
-    counts = Counter(str(error) for job in jobs for error in job.errors)
+    counts = Counter(error.summary for job in jobs for error in job.errors)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{count} x {reason}" for reason, count in ordered) or "nothing"
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 else:
     _ParamType = click.ParamType  # generic in newer clicks only
 
-__all__ = ["PAST", "act_options", "limit_option", "page_options", "read_payload"]
+__all__ = ["PAST", "act_options", "how_options", "limit_option", "page_options", "read_payload"]
 
 
 class _Read(_ParamType):

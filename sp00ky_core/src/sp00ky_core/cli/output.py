@@ -20,7 +20,7 @@ from sp00ky_core.encoding.escaping import json_line, plain
 from sp00ky_core.job.job import Job, JobStatus, attempt_times, instant_to_json, job_to_json
 from sp00ky_core.job.outcome import HTTP
 
-__all__ = ["aligned", "moment", "show", "show_list"]
+__all__ = ["aligned", "moment", "show", "show_list", "is_terminal"]
 
 Record = TypeVar("Record")
 
@@ -196,7 +196,7 @@ def job_lines(job: Job) -> Iterator[str]:
         yield f"expires_at: {instant_to_json(job.expires_at)}"
     times = iter(attempt_times(job))
     for error in job.errors:
-        code = "" if not error.code else f" {error.code}" if error.scheme == HTTP else f" {error}"
+        code = "" if not error.code else f" {error.code}" if error.scheme == HTTP else f" {error.summary}"
         said = _times(*next(times))
         line = f"{moment(error.at)} attempt {error.attempt}: {error.name}{code}: {error.reason}{said}"
         yield f"  {plain(line)}"

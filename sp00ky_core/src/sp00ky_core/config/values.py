@@ -30,7 +30,7 @@ from sp00ky_openapi.safety import (
 )
 from sp00ky_openapi.yaml_text import YamlProblem, parse_yaml
 
-__all__ = ["ReadProblem", "duration", "seconds_of", "signing_key"]
+__all__ = ["ReadProblem", "deadline", "duration", "seconds_of", "signing_key"]
 
 Reader = Callable[[Any], Any]
 

@@ -98,7 +98,7 @@ class SettleConformance(StoreHarness):
             for fields in ({"scheme": "amqp", "name": "no_route", "code": 312}, {"code": 503})
         ]
         shown = [(entry.scheme, entry.code, str(entry)) for job in jobs for entry in job.errors]
-        assert shown == [("amqp", 312, "AMQP 312"), ("http", 503, "HTTP 503")]
+        assert shown == [("amqp", 312, "AMQP 312: it failed"), ("http", 503, "HTTP 503: it failed")]
 
     async def test_an_entry_keeps_the_end_of_a_traceback(self, store: Store) -> None:
         long = f'{"x" * 5_000}\n  File "shop.py"\0\nValueError: \u00e9'

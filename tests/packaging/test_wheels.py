@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGES = {
-    "sp00ky_core": "",
+    "sp00ky_core": "[console_scripts]\nsp00ky = sp00ky_health:main\n\n[pytest11]\nsp00ky = sp00ky_pytest",
     "sp00ky_store_kit": "[sp00ky]\nstore-kit = sp00ky_store_kit.",
     "sp00ky_openapi": "",
     "sp00ky_conformance": "[pytest11]\nsp00ky-conformance = sp00ky_conformance_pytest",

@@ -227,7 +227,7 @@ async def test_a_call_whose_loop_or_handler_ends_is_over_at_once(
         async with outbox.runner() as runner:
             await runner.until_empty()
         (error,) = (await outbox.get(job.id)).errors
-    assert str(error) == says
+    assert error.summary == says
 
 
 async def test_a_job_that_was_never_begun_costs_no_retry(project: Project) -> None:

@@ -77,7 +77,8 @@ class AttemptError:
 
     def __str__(self) -> str:
         """Say what went wrong, with its text: ``HTTP 503: try later``."""
-        return f"{self.summary}: {self.reason}" if self.reason else self.summary
+        is_said = not self.reason or self.reason.startswith(self.summary)
+        return (self.reason or self.summary) if is_said else f"{self.summary}: {self.reason}"
 
 
 @attrs.frozen(kw_only=True, slots=False)  # faster to make, which claims and run_many do for each row

@@ -106,14 +106,15 @@ def test_each_question_on_call_has_a_command(project: Path, capsys: pytest.Captu
     assert run(project, "sh", "-c", SHELL[0]).returncode == 0
     job_id = run(project, "sp00ky", "call", "api", "/spookify", '{"id": "1"}').stdout.strip()
     (project / "jobs.ndjson").write_text(run(project, "sp00ky", "jobs", "export", "--all").stdout)
-    page = (ROOT / "docs" / "on-call.md").read_text()
+    lines = (ROOT / "docs" / "on-call.md").read_text().splitlines()
+    page = "\n".join(line for line in lines if line.startswith("|"))
     commands = re.findall(r"`sp00ky ([^`]+)`", page.replace("jobs.ndjson", f"{project}/jobs.ndjson"))
     for command in commands:
         arguments = shlex.split(command.replace("get ID", f"get {job_id}"))
         with pytest.raises(SystemExit) as ended:
             main(["--config", str(project / "sp00ky.yml"), *arguments])
         assert ended.value.code == (1 if command == "health" else 0), (command, capsys.readouterr().err)
-    assert len(commands) == len(re.findall(r"^\| .* \| `sp00ky", page, re.MULTILINE)) + 2
+    assert len(commands) >= len(re.findall(r"^\| .* \| `sp00ky", page, re.MULTILINE)) > 0
 
 
 def test_jobs_that_must_not_be_sent_are_stopped_and_deleted(project: Path) -> None:

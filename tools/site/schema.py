@@ -160,7 +160,8 @@ def metrics_page() -> str:
     text = exposition(tally, {"api": 1}, {"api": BackendStats()})
     rows = []
     for family in text_string_to_metric_families(text):
-        name = family.samples[0].name.removesuffix("_bucket")  # as queries have it: counters with a suffix
+        first = family.samples[0].name if family.samples else family.name
+        name = first.removesuffix("_bucket")  # as queries have it: counters with a suffix
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
         names = ", ".join(f"`{label}`" for label in sorted(labels))
         rows.append((f"`{name}`", family.type, names, family.documentation))

@@ -14,9 +14,11 @@ __all__ = ["LOOSE", "PLACES", "RESERVED", "UNDECLARED", "UNKNOWN", "USE_EXPLICIT
 __all__ += ["Operation", "Parameter", "Place", "Scheme", "is_explicit"]
 
 Place = Literal["path", "query", "header", "cookie"]
+"""Where a parameter stands."""
 Format = Literal["json", "form", "multipart", "text", "binary"]
 
 PLACES: tuple[Place, ...] = ("path", "query", "header", "cookie")
+"""Each of them."""
 
 RESERVED = frozenset({*(f"${place}" for place in PLACES), "$body", "$contentType"})
 """The names that make a payload one of the explicit form."""

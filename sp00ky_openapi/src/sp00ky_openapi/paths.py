@@ -25,7 +25,8 @@ from sp00ky_openapi.value_types import allows_common, is_base64, is_bytes, types
 
 __all__ = ["METHODS"]
 
-METHODS = ("post", "get", "put", "patch", "delete", "head", "options")  # all of OpenAPI's but trace
+METHODS = ("post", "get", "put", "patch", "delete", "head", "options")
+"""The methods of OpenAPI but trace."""
 _MAIN = frozenset(METHODS[1:5])  # one of these is a path's only method, whatever else there is beside it
 _BODILESS = frozenset({"get", "head"})
 _TEMPLATED = re.compile(r"\{([^{}]+)\}")

@@ -25,7 +25,8 @@ __all__ = ["BODIED", "nodes_of"]
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
 _UNEXPECTED = frozenset({"additionalProperties", "unevaluatedProperties"})
-BODIED = frozenset({"POST", "PUT", "PATCH"})  # a document may have forgotten their bodies
+BODIED = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose requests have a body, which a document may have forgotten."""
 _TEXT = {"type": "string"}
 
 Located = Callable[[Iterable[str | int]], str]

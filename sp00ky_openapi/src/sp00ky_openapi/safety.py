@@ -124,6 +124,7 @@ def climbs(text: str) -> bool:
 
 
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""The name of a header (RFC 9110, 5.1)."""
 HEADER_VALUE = re.compile(r"[\t -~]*")
 """Other letters have no encoding that every reader knows (RFC 9110, 5.5)."""
 

@@ -16,6 +16,6 @@ __all__ += ["Call", "Parameter"]
 
 _CONTROL = dict.fromkeys(("GiveUp", "Retry", "Snooze", "Wait"), "control")
 _PARAMETERS = dict.fromkeys(("Call", "Parameter"), "parameters")
-_CONTROL |= _PARAMETERS
 _TASKS = dict.fromkeys(("Task", "TaskProblem", "Tasks"), "tasks")
-__getattr__: Callable[[str], Any] = deferred_names(__name__, Context="context", **_CONTROL, **_TASKS)
+_NAMES = {"Context": "context", **_CONTROL, **_PARAMETERS, **_TASKS}
+__getattr__: Callable[[str], Any] = deferred_names(__name__, **_NAMES)
